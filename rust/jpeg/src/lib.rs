@@ -1,0 +1,1 @@
+//! JPEG bytes to pixels. Knows no files, no datasets and no threads.
