@@ -1,0 +1,227 @@
+"""What can go wrong, as exceptions: each says what, where, why and what to do.
+
+All inherit `TextbookError` and the builtin that fits, so both
+``except textbook_fast.TextbookError`` and ``except FileNotFoundError`` work.
+Their context is kept as attributes, and survives pickling (errors cross the
+borders of worker processes).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+__all__ = [
+    "FormatError",
+    "ImageError",
+    "ImageNotFoundError",
+    "JpegError",
+    "RecordError",
+    "SampleIndexError",
+    "SourceChangedError",
+    "SourceError",
+    "SourceNotFoundError",
+    "SourcePermissionError",
+    "TextbookError",
+    "TruncatedError",
+]
+
+
+class TextbookError(Exception):
+    """The base of everything that textbook_fast raises on its own account.
+
+    Keyword arguments become attributes; subclasses say which they have.
+    """
+
+    def __init__(self, message: str, **context: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.__dict__.update(context)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.__dict__)
+
+
+def _rebuild(kind: type[TextbookError], state: dict[str, Any]) -> TextbookError:
+    return kind(**state)
+
+
+class SourceError(TextbookError, OSError):
+    """A file could not be opened or read.
+
+    Attributes:
+        path: The file or folder.
+        errno: The system's number for the reason, or None.
+    """
+
+    path: str
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """There is no such file or folder."""
+
+
+class SourcePermissionError(SourceError, PermissionError):
+    """The file exists, but this user may not read it."""
+
+
+class SourceChangedError(TextbookError, RuntimeError):
+    """A file is no longer the one that was opened: it was overwritten, cut or replaced.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: str
+
+
+class FormatError(TextbookError, ValueError):
+    """A file as a whole is not what it has to be.
+
+    Attributes:
+        path: The file.
+        offset: Byte offset of the trouble in the file.
+    """
+
+    path: str
+    offset: int
+
+
+class TruncatedError(FormatError):
+    """A file ends in the middle of its array. ``open(..., recover=True)`` opens what is whole.
+
+    Attributes:
+        path: The file.
+        offset: Its length in bytes.
+        records: How many whole samples it holds.
+        end_of_last: The byte after the last whole one.
+    """
+
+    records: int
+    end_of_last: int
+
+
+class RecordError(TextbookError, ValueError):
+    """One sample's JSON is not valid, or not of the expected shape. Others are not affected.
+
+    Attributes:
+        reason: What is wrong and what was expected.
+        offset: Byte offset of the trouble in the record.
+        sample: The sample's index in what was opened, or None.
+        path: The file, or None.
+        position: The sample's position in that file, or None.
+    """
+
+    reason: str
+    offset: int
+    sample: int | None
+    path: str | None
+    position: int | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        offset: int = 0,
+        sample: int | None = None,
+        path: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            reason=message if reason is None else reason,
+            offset=offset,
+            sample=sample,
+            path=path,
+            position=position,
+        )
+
+    def at(self, sample: int, source: tuple[str, int]) -> Self:
+        """The same error, with the place of its sample."""
+        path, position = source
+        return type(self)(
+            f"sample {sample} ({path}, record {position}): {self.message}",
+            reason=self.reason,
+            offset=self.offset,
+            sample=sample,
+            path=path,
+            position=position,
+        )
+
+
+class SampleIndexError(TextbookError, IndexError):
+    """There is no sample with this index."""
+
+
+class JpegError(TextbookError, ValueError):
+    """Bytes that are no JPEG, or a broken or unsupported one.
+
+    Attributes:
+        kind: A short stable name of what is wrong, as ``"truncated"``.
+        offset: Byte offset of the trouble in the data, or None.
+    """
+
+    kind: str
+    offset: int | None
+
+
+class ImageError(TextbookError, ValueError):
+    """One image of a sample could not be found, read or decoded.
+
+    With ``on_error="mark"`` it stands at the image's position in ``sample.images``.
+    It is falsy, so that ``[image for image in images if image is not None and ...]``
+    can tell it from an array, and it is never None, which means text.
+
+    Attributes:
+        image: The image's path as it stands in the JSON.
+        reason: What is wrong.
+        kind: A short stable name of it, as ``"missing"`` or ``"truncated"``.
+        sample: The sample's index in what was opened, or None.
+        position: The image's position in the sample's lists, or None.
+    """
+
+    image: str
+    reason: str
+    kind: str
+    sample: int | None
+    position: int | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        image: str = "",
+        reason: str | None = None,
+        kind: str = "unreadable",
+        sample: int | None = None,
+        position: int | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            image=image,
+            reason=message if reason is None else reason,
+            kind=kind,
+            sample=sample,
+            position=position,
+        )
+
+    def __bool__(self) -> bool:
+        return False
+
+    def at(self, sample: int, position: int) -> Self:
+        """The same error, with the place of its image."""
+        return type(self)(
+            f"sample {sample}, image {position} ({self.image!r}): {self.reason}",
+            image=self.image,
+            reason=self.reason,
+            kind=self.kind,
+            sample=sample,
+            position=position,
+        )
+
+
+class ImageNotFoundError(ImageError, FileNotFoundError):
+    """An image is in none of the folders."""
