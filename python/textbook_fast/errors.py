@@ -35,17 +35,19 @@ class TextbookError(Exception):
     def __init__(self, message: str, **context: object) -> None:
         super().__init__(message)
         self.message = message
-        self.__dict__.update(context)
+        self._context = context
+        for name, value in context.items():
+            setattr(self, name, value)
 
     def __str__(self) -> str:
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.__dict__)
+        return _rebuild, (type(self), self.message, self._context)
 
 
-def _rebuild(kind: type[TextbookError], state: dict[str, Any]) -> TextbookError:
-    return kind(**state)
+def _rebuild(kind: type[TextbookError], message: str, context: dict[str, Any]) -> TextbookError:
+    return kind(message, **context)
 
 
 class SourceError(TextbookError, OSError):

@@ -1,8 +1,15 @@
 //! Files in, samples and arrays out: the part of textbook_fast that knows no Python.
 
+mod buffers;
+pub mod decode;
 pub mod error;
 pub mod index;
+pub mod keyframe_name;
+pub mod pool;
 pub mod record;
 pub mod source;
+pub mod store;
+#[cfg(test)]
+mod test_folder;
 
 pub use error::{Error, Result};

@@ -2,10 +2,24 @@
 #![allow(missing_docs, reason = "documented for Python in python/textbook_fast/_core.pyi")]
 
 mod errors;
+mod images;
+mod process;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("MAX_THREADS", textbook_core::pool::MAX_THREADS)?;
+    module.add_class::<images::ImageStore>()?;
+    module.add_function(wrap_pyfunction!(images::decode_jpeg, module)?)?;
+    module.add_function(wrap_pyfunction!(images::decode_jpegs, module)?)?;
+    module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;
+    module.add_function(wrap_pyfunction!(images::load_images, module)?)?;
+    module.add_function(wrap_pyfunction!(images::parse_keyframe_name, module)?)?;
+    module.add_function(wrap_pyfunction!(process::after_fork_in_child, module)?)?;
+    module.add_function(wrap_pyfunction!(process::after_fork_in_parent, module)?)?;
+    module.add_function(wrap_pyfunction!(process::available_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(process::before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(process::simd_level, module)?)
 }

@@ -1,0 +1,341 @@
+"""The dataset: opens files, and gives samples by their index."""
+
+from __future__ import annotations
+
+import glob
+import operator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, SupportsIndex, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textbook_fast import _core
+from textbook_fast.errors import SampleIndexError, SourceNotFoundError, TextbookError
+from textbook_fast.images import ImageReader
+from textbook_fast.jpeg import OnError, check_on_error
+from textbook_fast.sample import Sample, decode_together
+from textbook_fast.threads import check_threads, choose_threads, in_data_loader_worker
+
+__all__ = ["Access", "Dataset", "Decode", "PathLike", "open"]
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Decode: TypeAlias = Literal["auto", "lazy", "eager", "never"]
+Access: TypeAlias = Literal["map", "read"]
+View: TypeAlias = range | NDArray[np.int64]
+
+# So many of the first samples are looked at for image paths, by which a folder is recognized.
+PROBED_SAMPLES = 8
+PROBED_IMAGES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What `open` was called with, beside the files."""
+
+    decode: Decode
+    access: Access
+    recover: bool
+    threads: int | None
+
+
+def open(  # noqa: A001, PLR0913
+    path: PathLike | Sequence[PathLike],
+    *,
+    images: PathLike | Sequence[PathLike] | None = None,
+    decode: Decode = "auto",
+    access: Access = "map",
+    on_error: OnError = "raise",
+    recover: bool = False,
+    threads: int | None = None,
+) -> Dataset:
+    """Opens interleaved JSON, a JSON array or JSON Lines, as a `Dataset`.
+
+    The first time, one pass over the file finds where each sample lies; that offset
+    index is kept beside the file (``<name>.tfidx``), in the user's cache folder
+    where that is not writable, or in memory with a warning. Nothing is parsed.
+
+    Args:
+        path: A file, several, or a glob. Several are one dataset, in order.
+        images: The folder of the images, or several; None to find it beside the JSON
+            when the first image is needed.
+        decode: When images become arrays: ``"lazy"`` when they are touched,
+            ``"eager"`` with the sample (a batch of `Dataset.__getitems__` in one
+            parallel call), ``"auto"`` eager in a worker of a PyTorch DataLoader
+            and lazy elsewhere, ``"never"`` for text alone.
+        access: ``"map"`` maps the file into memory. ``"read"`` reads it with pread:
+            for network and FUSE file systems, and where the file might be cut by
+            another process while it is read, which under a map ends the process
+            with SIGBUS.
+        on_error: ``"raise"`` or, for images, ``"mark"``: a falsy `ImageError` stands
+            in the place of an image that cannot be had. Broken records always raise.
+        recover: Open what is whole of a file that is cut in the middle.
+        threads: How many threads index and decode. None: ``TEXTBOOK_FAST_THREADS``,
+            else 1 in a worker of a PyTorch DataLoader, else what affinity and
+            cgroup quota allow, divided by ``LOCAL_WORLD_SIZE``.
+
+    Raises:
+        SourceNotFoundError: A file, or a folder of images, is not there.
+        SourcePermissionError: It may not be read.
+        FormatError: A file is no JSON array of objects. The message says where.
+        TruncatedError: A file ends in the middle of its array.
+        ValueError: An argument is none of its choices.
+
+    >>> ds = open("example_data/textbook_sample_100.json")
+    >>> len(ds)
+    100
+    """
+    _check_choice("decode", decode, ("auto", "lazy", "eager", "never"))
+    _check_choice("access", access, ("map", "read"))
+    options = _Options(decode, access, bool(recover), check_threads(threads))
+    paths = _expand(path)
+    files = _open_files(paths, options, expected=None)
+    roots = None if images is None else [os.path.abspath(root) for root in _as_paths(images)]
+    reader = ImageReader(
+        roots,
+        beside=paths,
+        probe=[] if roots is not None or decode == "never" else _probe(files),
+        decodes=decode != "never",
+        on_error=check_on_error(on_error),
+        threads=options.threads,
+    )
+    return Dataset(files, options, reader, range(len(files)))
+
+
+class Dataset(Sequence[Sample]):
+    """Samples by their index. Made by `open`.
+
+    Map-style: ``len(ds)``, ``ds[i]``, ``ds[a:b]``, and ``__getitems__`` for the batches
+    of PyTorch's DataLoader. Slices and `select` are views: they share the files,
+    copy no data, and their samples keep the `Sample.index` of what was opened.
+
+    It may be used from several threads, forked, and pickled (to spawned workers):
+    a copy opens the same files again, and refuses them where they have changed.
+    """
+
+    __slots__ = ("_files", "_options", "_reader", "_view")
+
+    def __init__(
+        self, files: _core.Files, options: _Options, reader: ImageReader, view: View
+    ) -> None:
+        self._files = files
+        self._options = options
+        self._reader = reader
+        self._view = view
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        files = self._files
+        return _reopen, (files.paths, files.identities, self._options, self._reader, self._view)
+
+    def __repr__(self) -> str:
+        paths = self._files.paths
+        more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
+        part = "" if len(self) == len(self._files) else f" of {len(self._files):,}"
+        return f"<textbook_fast.Dataset: {len(self):,}{part} samples of {paths[0]!r}{more}>"
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Dataset: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Sample | Dataset:
+        """The sample at `index` (negative counts from the end), or a view for a slice.
+
+        Raises:
+            IndexError: There is no such sample.
+            SourceChangedError: The file was overwritten or cut since it was opened.
+        """
+        if isinstance(index, slice):
+            return self._viewed(self._view[index])
+        sample = self._sample(self._position(index))
+        if self._is_eager():
+            decode_together([sample])
+        return sample
+
+    def __getitems__(self, indices: Iterable[SupportsIndex]) -> list[Sample]:
+        """The samples at these indices, in their order. Where images are decoded eagerly,
+        those of all samples in one parallel call. PyTorch's DataLoader calls it for a batch.
+        """
+        samples = [self._sample(self._position(index)) for index in indices]
+        if self._is_eager():
+            decode_together(samples)
+        return samples
+
+    def __iter__(self) -> Iterator[Sample]:
+        for index in range(len(self)):
+            yield self[index]
+
+    def select(self, indices: Iterable[SupportsIndex] | NDArray[Any]) -> Dataset:
+        """A view of the samples at these indices, in their order; repeats are allowed.
+
+        Raises:
+            IndexError: One of them does not exist.
+            TypeError: They are not integers.
+        """
+        chosen = _as_indices(indices, len(self))
+        if isinstance(chosen, range) and isinstance(self._view, range):
+            start, step = self._view.start, self._view.step
+            return self._viewed(
+                range(start + step * chosen.start, start + step * chosen.stop, step * chosen.step)
+            )
+        return self._viewed(np.asarray(self._view, dtype=np.int64)[chosen])
+
+    def record(self, index: SupportsIndex) -> bytes:
+        """The JSON of the sample at `index`, its bytes as they are in the file.
+
+        Raises:
+            IndexError: There is no such sample.
+            RecordError: It is not exactly one complete JSON object.
+        """
+        return self._sample(self._position(index)).raw()
+
+    def read_image(self, path: str) -> bytes:
+        """The encoded bytes of the image with this path, in any of its spellings.
+
+        Raises:
+            ImageNotFoundError: It is in none of the folders.
+            ImageError: It cannot be read.
+        """
+        return self._reader.read(path)
+
+    @property
+    def paths(self) -> list[str]:
+        """The files, in the order of their samples."""
+        return self._files.paths
+
+    @property
+    def image_roots(self) -> tuple[str, ...]:
+        """The folders of the images; found beside the JSON where none were given.
+
+        Raises:
+            SourceNotFoundError: None were given and none were found.
+        """
+        return self._reader.find_roots()
+
+    @property
+    def index_info(self) -> list[_core.IndexInfo]:
+        """How each file's offset index came to be."""
+        return self._files.index_info
+
+    # --- inside
+
+    def _viewed(self, view: View) -> Dataset:
+        return Dataset(self._files, self._options, self._reader, view)
+
+    def _position(self, index: SupportsIndex) -> int:
+        try:
+            asked = operator.index(index)
+        except TypeError:
+            raise TypeError(
+                f"a sample's index is an integer or a slice, not {type(index).__name__}"
+            ) from None
+        count = len(self._view)
+        position = asked + count if asked < 0 else asked
+        if not 0 <= position < count:
+            raise SampleIndexError(f"there is no sample {asked}: the dataset has {count}")
+        return int(self._view[position])
+
+    def _sample(self, position: int) -> Sample:
+        record, path, place = self._files.record(position)
+        return Sample(record, position, (path, place), self._reader)
+
+    def _is_eager(self) -> bool:
+        decode = self._options.decode
+        return decode == "eager" or (decode == "auto" and in_data_loader_worker())
+
+
+def _reopen(
+    paths: list[str],
+    identities: list[_core.Identity],
+    options: _Options,
+    reader: ImageReader,
+    view: View,
+) -> Dataset:
+    return Dataset(_open_files(paths, options, expected=identities), options, reader, view)
+
+
+def _open_files(
+    paths: list[str], options: _Options, *, expected: list[_core.Identity] | None
+) -> _core.Files:
+    threads, _ = choose_threads(options.threads)
+    return _core.Files(
+        paths,
+        access=options.access,
+        recover=options.recover,
+        threads=threads,
+        expected=expected,
+    )
+
+
+def _probe(files: _core.Files) -> list[str]:
+    """Some image paths of the first samples."""
+    paths: list[str] = []
+    for position in range(min(PROBED_SAMPLES, len(files))):
+        try:
+            of_sample = files.record(position)[0].images
+        except TextbookError:
+            continue  # it raises when the sample is touched
+        paths.extend(path for path in of_sample or () if path is not None)
+    return paths[:PROBED_IMAGES]
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        good = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name} must be one of {good}, not {value!r}")
+
+
+def _as_paths(path: PathLike | Sequence[PathLike]) -> list[str]:
+    given = [path] if isinstance(path, str | os.PathLike) else list(path)
+    paths = [os.fspath(item) for item in given]
+    if not all(isinstance(item, str) for item in paths):
+        raise TypeError("a path is a str or an os.PathLike of one, not bytes")
+    return paths
+
+
+def _expand(path: PathLike | Sequence[PathLike]) -> list[str]:
+    """The absolute paths that are meant; globs are expanded, in sorted order."""
+    paths: list[str] = []
+    for item in _as_paths(path):
+        if glob.has_magic(item) and not os.path.lexists(item):
+            found = sorted(glob.glob(item, recursive=True))
+            if not found:
+                raise SourceNotFoundError(f"no file matches {item!r}", path=item)
+            paths.extend(found)
+        else:
+            paths.append(item)
+    if not paths:
+        raise ValueError("open() needs at least one path")
+    return [os.path.abspath(item) for item in paths]
+
+
+def _as_indices(
+    indices: Iterable[SupportsIndex] | NDArray[Any], count: int
+) -> range | NDArray[np.int64]:
+    """The indices, checked, none of them negative."""
+    if isinstance(indices, range):
+        ends = (indices[0], indices[-1]) if indices else ()
+        if all(0 <= end < count for end in ends):
+            return indices
+    if not isinstance(indices, np.ndarray):
+        listed = [operator.index(index) for index in indices]
+        indices = np.array(listed, dtype=np.int64)
+    if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer):
+        hint = "; np.flatnonzero(mask) makes indices of a mask" if indices.dtype == bool else ""
+        raise TypeError(
+            f"select() takes a sequence of integers, not an array of {indices.dtype} "
+            f"with {indices.ndim} dimensions{hint}"
+        )
+    chosen = indices.astype(np.int64)
+    chosen[chosen < 0] += count
+    wrong = np.flatnonzero((chosen < 0) | (chosen >= count))
+    if wrong.size:
+        raise SampleIndexError(
+            f"there is no sample {indices[wrong[0]]} (entry {wrong[0]} of the indices): "
+            f"the dataset has {count}"
+        )
+    return chosen

@@ -1,0 +1,140 @@
+"""Where a dataset's images are, and how they become arrays. Knows no samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textbook_fast import _core
+from textbook_fast.errors import ImageError, SourceNotFoundError
+from textbook_fast.jpeg import Image, OnError
+from textbook_fast.threads import choose_threads
+
+__all__ = ["ImageReader"]
+
+# A folder beside the JSON with more entries than this is not searched for images.
+MAX_SIBLINGS = 1000
+
+
+class ImageReader:
+    """Reads and decodes images by their paths in the JSON.
+
+    Attributes:
+        roots: The folders, or None as long as they have to be found beside the JSON.
+    """
+
+    __slots__ = ("_beside", "_probe", "_store", "decodes", "on_error", "roots", "threads")
+
+    def __init__(
+        self,
+        roots: Sequence[str] | None,
+        *,
+        beside: Sequence[str],
+        probe: Sequence[str],
+        decodes: bool,
+        on_error: OnError,
+        threads: int | None,
+    ) -> None:
+        """Remembers what is needed to open the folders, and opens them where they are given.
+
+        Args:
+            roots: The folders; None to find them by themselves when first needed.
+            beside: The JSON files, beside which the images may lie.
+            probe: Some image paths, by which a folder is recognized.
+            decodes: Whether arrays are wanted at all.
+            on_error: What `load` does about an image that cannot be had.
+            threads: How many threads decode; None for the process's number.
+        """
+        self.roots = None if roots is None else tuple(roots)
+        self.decodes = decodes
+        self.on_error = on_error
+        self.threads = threads
+        self._beside = tuple(beside)
+        self._probe = tuple(probe)
+        self._store = None if self.roots is None else _core.ImageStore(list(self.roots))
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return self.roots, self._beside, self._probe, self.decodes, self.on_error, self.threads
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        roots, beside, probe, decodes, on_error, threads = state
+        self.__init__(  # type: ignore[misc]
+            roots,
+            beside=beside,
+            probe=probe,
+            decodes=decodes,
+            on_error=on_error,
+            threads=threads,
+        )
+
+    @property
+    def store(self) -> _core.ImageStore:
+        """The open folders.
+
+        Raises:
+            SourceNotFoundError: None were given and none were found.
+        """
+        if self._store is None:
+            root = self._discover()
+            self._store = _core.ImageStore([root])
+            self.roots = (root,)
+        return self._store
+
+    def find_roots(self) -> tuple[str, ...]:
+        """The folders, found if they were not given.
+
+        Raises:
+            SourceNotFoundError: None were given and none were found.
+        """
+        return tuple(self.store.roots)
+
+    def read(self, path: str) -> bytes:
+        """The encoded bytes of the image with this path.
+
+        Raises:
+            ImageNotFoundError: It is in none of the folders.
+            ImageError: It cannot be read.
+        """
+        return self.store.read(path)
+
+    def load(self, paths: Sequence[str | None]) -> list[Image | ImageError | None]:
+        """The images of these paths as arrays, decoded in parallel; None stays None.
+
+        An image that cannot be had is an `ImageError` in its place.
+        """
+        threads, _ = choose_threads(self.threads)
+        return _core.load_images(self.store, list(paths), threads)
+
+    def _discover(self) -> str:
+        best, hits = "", 0
+        for folder in self._candidates():
+            store = _core.ImageStore([folder])
+            found = sum(store.has(path) for path in self._probe)
+            if found > hits:
+                best, hits = folder, found
+                if hits == len(self._probe):
+                    break
+        if not hits:
+            places = ", ".join(sorted({os.path.dirname(path) for path in self._beside}))
+            raise SourceNotFoundError(
+                f"no folder with the images was found beside the JSON (in {places}): "
+                f"pass images=FOLDER to open(); an image is called {self._probe[0]!r}"
+                if self._probe
+                else "the first samples have no images to find a folder by: "
+                "pass images=FOLDER to open()",
+                path=places,
+            )
+        return best
+
+    def _candidates(self) -> list[str]:
+        folders = [_core.image_root_of(path) for path in self._probe]
+        candidates = [folder for folder in folders if folder is not None and os.path.isdir(folder)]
+        for file in self._beside:
+            parent = Path(file).resolve().parent
+            candidates.append(str(parent))
+            with os.scandir(parent) as entries:
+                siblings = [entry.path for _, entry in zip(range(MAX_SIBLINGS), entries, strict=False) if entry.is_dir()]
+            candidates.extend(sorted(siblings))
+        return list(dict.fromkeys(candidates))

@@ -1,0 +1,263 @@
+"""One sample: its JSON record, read lazily, and its images."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from textbook_fast import _core
+from textbook_fast.errors import ImageError, RecordError, TextbookError
+from textbook_fast.images import ImageReader
+from textbook_fast.jpeg import Image
+from textbook_fast.keyframe import Keyframe
+
+__all__ = ["Sample"]
+
+
+class Sample:
+    """A sample of interleaved keyframes and texts.
+
+    Its record is a copy of its bytes in the file, so a sample stays valid whatever
+    happens to the dataset. A field is parsed and checked when it is first touched,
+    and kept. Fields keep the names and the meaning of the dataset's card. A field
+    that is missing in the record is None; unknown fields are in `to_dict`.
+
+    Reading from several threads is safe; two threads that touch `images` first at
+    the same moment may both decode, and get the same list.
+
+    Attributes:
+        index: The sample's position in what was opened, unchanged by views.
+        source: The path of its file, and its position in that file.
+
+    Raises:
+        RecordError: On access to a field, where the record or the field is broken.
+            The message says which sample, where in it, and why.
+    """
+
+    __slots__ = ("_fields", "_images", "_reader", "_record", "index", "source")
+
+    def __init__(
+        self, record: _core.Record, index: int, source: tuple[str, int], reader: ImageReader
+    ) -> None:
+        self._record = record
+        self._reader = reader
+        self._fields: dict[str, Any] = {}
+        self._images: list[Image | ImageError | None] | None = None
+        self.index = index
+        self.source = source
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return self._record.raw, self.index, self.source, self._reader, self._images
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        raw, self.index, self.source, self._reader, self._images = state
+        self._record = _core.Record(raw)
+        self._fields = {}
+
+    def __repr__(self) -> str:
+        path, position = self.source
+        try:
+            paths = self.image_paths
+            images = sum(path is not None for path in paths)
+            content = f"{images} images, {len(paths) - images} texts"
+        except TextbookError:
+            content = "broken record"
+        return f"<textbook_fast.Sample {self.index}: {content}; {path!r}[{position}]>"
+
+    # --- the record's fields
+
+    def _field(self, name: str) -> Any:
+        fields = self._fields
+        if name not in fields:
+            try:
+                fields[name] = getattr(self._record, name)
+            except RecordError as error:
+                raise error.at(self.index, self.source) from None
+        return fields[name]
+
+    def _aligned(self, name: str, other: str) -> list[str | None]:
+        """A list that has the other's length; where it is missing, one of None."""
+        values: list[str | None] | None = self._field(name)
+        if other in self._fields or values is None:
+            partner: list[str | None] | None = self._field(other)
+            if values is None:
+                values = self._fields[name] = [None] * len(partner or ())
+            elif partner is not None and len(partner) != len(values):
+                raise RecordError(
+                    f"'{name}' has {len(values)} entries and '{other}' has {len(partner)}: "
+                    "a sample's lists have to have one length, so that each position is "
+                    "an image or a text"
+                ).at(self.index, self.source)
+        return values
+
+    @property
+    def image_paths(self) -> list[str | None]:
+        """The images' paths as they stand in the JSON; None at the texts' positions."""
+        return self._aligned("images", "texts")
+
+    @property
+    def texts(self) -> list[str | None]:
+        """What is said in the lesson (ASR); None at the images' positions."""
+        return self._aligned("texts", "images")
+
+    @property
+    def text_ocr_list(self) -> list[str | None] | None:
+        """ASR and OCR text of each position; None at the images' positions."""
+        values: list[str | None] | None = self._field("text_ocr_list")
+        return values
+
+    @property
+    def metadata(self) -> Any:
+        """The metadata, whatever it is. A string that holds JSON is given parsed.
+
+        It is not always as long as `texts`: do not rely on its alignment.
+        """
+        return self._field("metadata")
+
+    @property
+    def image_num(self) -> int | None:
+        """Number of images, as the record says."""
+        value: int | None = self._field("image_num")
+        return value
+
+    @property
+    def text_num(self) -> int | None:
+        """Number of text tokens, as the record says."""
+        value: int | None = self._field("text_num")
+        return value
+
+    @property
+    def token_num(self) -> int | None:
+        """Number of text and image tokens (576 an image), as the record says."""
+        value: int | None = self._field("token_num")
+        return value
+
+    @property
+    def keyframes(self) -> list[Keyframe | None]:
+        """Video, time and number of each image, by its name; None at the texts'
+        positions and for a name that is no keyframe's.
+        """
+        return [None if path is None else Keyframe.parse(path) for path in self.image_paths]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole record as ``json.loads`` gives it, unknown keys included. Not kept."""
+        try:
+            return self._record.to_dict()
+        except RecordError as error:
+            raise error.at(self.index, self.source) from None
+
+    def raw(self) -> bytes:
+        """The record's bytes as they are in the file, proved to be one JSON object."""
+        try:
+            return self._record.raw
+        except RecordError as error:
+            raise error.at(self.index, self.source) from None
+
+    # --- images
+
+    @property
+    def images(self) -> list[Image | ImageError | None]:
+        """The images: uint8 arrays of shape (height, width, 3), RGB; None at the
+        texts' positions.
+
+        They are decoded in parallel at the first access, and live as long as the
+        sample. `image` decodes a single one.
+
+        Raises:
+            ImageError: An image cannot be had, with ``on_error="raise"``. With
+                ``on_error="mark"`` the error itself, which is falsy, stands in the
+                image's place.
+        """
+        if self._images is None:
+            self._images = self._load(range(len(self.image_paths)))
+        return self._images
+
+    def image(self, k: int) -> Image | ImageError | None:
+        """The image at position `k` of `images`, decoding no other; None for a text.
+
+        Raises:
+            IndexError: There is no such position.
+            ImageError: As of `images`.
+        """
+        k = self._position(k)
+        return self._load([k])[0] if self._images is None else self._images[k]
+
+    def image_bytes(self, k: int) -> bytes | None:
+        """The encoded bytes of the image at position `k`, as they are in the store;
+        None for a text.
+
+        Raises:
+            IndexError: There is no such position.
+            ImageError: The image cannot be read.
+        """
+        k = self._position(k)
+        path = self.image_paths[k]
+        if path is None:
+            return None
+        try:
+            return self._open_reader(decodes=False).read(path)
+        except ImageError as error:
+            raise error.at(self.index, k) from None
+
+    def interleaved(
+        self,
+    ) -> Iterator[tuple[Literal["image"], Image] | tuple[Literal["text"], str]]:
+        """The images and texts in reading order: ``("image", array)``, ``("text", str)``.
+
+        Images that are marked as errors are left out.
+        """
+        for image, text in zip(self.images, self.texts, strict=True):
+            if image is not None and not isinstance(image, ImageError):
+                yield "image", image
+            if text is not None:
+                yield "text", text
+
+    def _position(self, k: int) -> int:
+        count = len(self.image_paths)
+        k = operator.index(k)
+        if not -count <= k < count:
+            raise IndexError(f"sample {self.index} has {count} positions, there is no {k}")
+        return k % count
+
+    def _open_reader(self, *, decodes: bool) -> ImageReader:
+        if decodes and not self._reader.decodes:
+            raise TextbookError(
+                f"sample {self.index}: the dataset was opened with decode='never', so there "
+                "are no arrays; image_bytes(k) gives an image's encoded bytes"
+            )
+        return self._reader
+
+    def _load(self, positions: Sequence[int]) -> list[Image | ImageError | None]:
+        paths = self.image_paths
+        reader = self._open_reader(decodes=True)
+        images = reader.load([paths[k] for k in positions])
+        return self._settle(images, positions)
+
+    def _settle(
+        self, images: list[Image | ImageError | None], positions: Sequence[int]
+    ) -> list[Image | ImageError | None]:
+        """Gives errors their place, and raises the first where that is wanted."""
+        errors = [k for k, image in enumerate(images) if isinstance(image, ImageError)]
+        for k in errors:
+            images[k] = images[k].at(self.index, positions[k])  # type: ignore[union-attr]
+        if errors and self._reader.on_error == "raise":
+            error = images[errors[0]]
+            assert isinstance(error, ImageError)
+            if len(errors) > 1:
+                error.add_note(f"{len(errors) - 1} more of this sample's images cannot be had")
+            raise error
+        return images
+
+
+def decode_together(samples: Sequence[Sample]) -> None:
+    """Decodes all images of samples of one dataset in one parallel call."""
+    waiting = [sample for sample in samples if sample._images is None]
+    if not waiting:
+        return
+    paths = [sample.image_paths for sample in waiting]
+    reader = waiting[0]._open_reader(decodes=True)
+    images = iter(reader.load([path for of_sample in paths for path in of_sample]))
+    for sample, of_sample in zip(waiting, paths, strict=True):
+        mine = [next(images) for _ in of_sample]
+        sample._images = sample._settle(mine, range(len(mine)))

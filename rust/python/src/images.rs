@@ -1,0 +1,248 @@
+//! Images for Python: stores, decoding, and pixels as NumPy arrays. The arrays'
+//! memory is the core's own and goes back to its cache when Python frees them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use numpy::ndarray::ArrayView3;
+use numpy::{PyArray3, PyArrayMethods, PyReadwriteArray3, PyUntypedArrayMethods};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use textbook_core::decode::{self, ImageFailure, Picture};
+use textbook_core::keyframe_name::KeyframeName;
+use textbook_core::store::{self, Directory};
+
+use crate::errors::{exception, to_pyerr};
+
+/// The owner of an array's memory.
+#[pyclass(frozen, module = "textbook_fast._core")]
+pub struct Pixels(Picture);
+
+fn to_array<'py>(py: Python<'py>, picture: Picture) -> PyResult<Bound<'py, PyAny>> {
+    let shape = (picture.height, picture.width, 3);
+    let owner = Bound::new(py, Pixels(picture))?;
+    let pixels = owner.get();
+    let view = ArrayView3::from_shape(shape, &pixels.0.pixels)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    // SAFETY: the array's memory is the picture's buffer, whose heap storage never
+    // moves and is never written or freed while `owner` lives; the array keeps
+    // `owner` as its base object. Nothing else ever refers to that buffer, so
+    // Python may write to it through the array.
+    #[allow(unsafe_code, reason = "an array over memory that Rust owns")]
+    let array = unsafe { PyArray3::borrow_from_array(&view, owner.clone().into_any()) };
+    Ok(array.into_any())
+}
+
+/// `textbook_fast.MAX_IMAGE_PIXELS` as it is now.
+fn pixel_limit(py: Python<'_>) -> PyResult<Option<u64>> {
+    let value = py.import("textbook_fast")?.getattr("MAX_IMAGE_PIXELS")?;
+    value.extract().map_err(|_| {
+        PyTypeError::new_err(format!(
+            "textbook_fast.MAX_IMAGE_PIXELS must be a non-negative integer or None, not {value}"
+        ))
+    })
+}
+
+/// The bytes of a bytes-like object: immutable ones as they are, others copied, so
+/// that nobody changes them while they are decoded without the GIL.
+enum Encoded {
+    Bytes(PyBackedBytes),
+    Copy(Vec<u8>),
+}
+
+impl Encoded {
+    fn new(data: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+        if let Ok(bytes) = data.cast::<PyBytes>() {
+            return Ok(Encoded::Bytes(bytes.clone().into()));
+        }
+        let buffer = PyBuffer::<u8>::get(data).map_err(|_| {
+            let kind = data.get_type();
+            PyTypeError::new_err(format!("JPEG data is bytes-like (of unsigned bytes), not {kind}"))
+        })?;
+        Ok(Encoded::Copy(buffer.to_vec(data.py())?))
+    }
+}
+
+impl AsRef<[u8]> for Encoded {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Encoded::Bytes(bytes) => bytes,
+            Encoded::Copy(bytes) => bytes,
+        }
+    }
+}
+
+fn jpeg_error(py: Python<'_>, failure: &ImageFailure, index: Option<usize>) -> PyErr {
+    let context = PyDict::new(py);
+    let message = match index {
+        Some(index) => format!("image {index}: {failure}"),
+        None => failure.to_string(),
+    };
+    let offset = match failure {
+        ImageFailure::Jpeg(error) => error.offset(),
+        _ => None,
+    };
+    let filled = context
+        .set_item("kind", failure.kind())
+        .and_then(|()| context.set_item("offset", offset))
+        .and_then(|()| context.set_item("index", index));
+    match filled {
+        Ok(()) => exception(py, "JpegError", &message, &context),
+        Err(error) => error,
+    }
+}
+
+fn image_error(py: Python<'_>, path: &str, failure: &ImageFailure) -> PyErr {
+    let name = match failure.kind() {
+        "missing" => "ImageNotFoundError",
+        _ => "ImageError",
+    };
+    let context = PyDict::new(py);
+    let reason = failure.to_string();
+    let filled = context
+        .set_item("image", path)
+        .and_then(|()| context.set_item("reason", &reason))
+        .and_then(|()| context.set_item("kind", failure.kind()));
+    match filled {
+        Ok(()) => exception(py, name, &format!("image {path:?}: {reason}"), &context),
+        Err(error) => error,
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (data, out=None))]
+pub fn decode_jpeg<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyAny>,
+    out: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let limit = pixel_limit(py)?;
+    let encoded = Encoded::new(data)?;
+    let bytes = encoded.as_ref();
+    let Some(out) = out else {
+        let picture = py.detach(|| {
+            let _pass = textbook_core::pool::enter();
+            decode::decode(bytes, limit)
+        });
+        return to_array(py, picture.map_err(|failure| jpeg_error(py, &failure, None))?);
+    };
+    let mut array: PyReadwriteArray3<'py, u8> = out
+        .cast::<PyArray3<u8>>()
+        .map_err(|_| PyTypeError::new_err("out must be a uint8 array of shape (height, width, 3)"))?
+        .try_readwrite()
+        .map_err(|_| PyValueError::new_err("out must be writable and not in use elsewhere"))?;
+    let shape = array.as_array().dim();
+    let pixels =
+        array.as_slice_mut().map_err(|_| PyValueError::new_err("out must be C-contiguous"))?;
+    let decoded = py.detach(|| {
+        let _pass = textbook_core::pool::enter();
+        let header = textbook_jpeg::read_header(bytes)?;
+        let wanted = (header.height as usize, header.width as usize, 3);
+        if shape != wanted {
+            return Ok(Err(wanted));
+        }
+        decode::decode_into(bytes, limit, pixels).map(Ok)
+    });
+    match decoded {
+        Ok(Ok(_)) => Ok(out.clone()),
+        Ok(Err(wanted)) => Err(PyValueError::new_err(format!(
+            "out has the shape {shape:?}, the image needs {wanted:?}"
+        ))),
+        Err(failure) => Err(jpeg_error(py, &failure, None)),
+    }
+}
+
+/// Arrays in order; a `JpegError` stands in the place of what cannot be decoded.
+#[pyfunction]
+pub fn decode_jpegs<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyList>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyList>> {
+    let limit = pixel_limit(py)?;
+    let encoded = data.iter().map(|item| Encoded::new(&item)).collect::<PyResult<Vec<_>>>()?;
+    let pictures = py.detach(|| decode::decode_many(encoded, limit, threads));
+    let results = PyList::empty(py);
+    for (index, picture) in pictures.into_iter().enumerate() {
+        match picture {
+            Ok(picture) => results.append(to_array(py, picture)?)?,
+            Err(failure) => results.append(jpeg_error(py, &failure, Some(index)).into_value(py))?,
+        }
+    }
+    Ok(results)
+}
+
+/// The parts of a keyframe's name: `(vid, start_seconds, end_seconds, number)`.
+#[pyfunction]
+pub fn parse_keyframe_name(path: &str) -> Option<(&str, f64, f64, u64)> {
+    let name = KeyframeName::parse(path)?;
+    Some((name.vid, name.start_seconds, name.end_seconds, name.number))
+}
+
+/// The folder above `<vid>/<name>` or `<name>` of an absolute path of a keyframe.
+#[pyfunction]
+pub fn image_root_of(path: &str) -> Option<&str> {
+    store::root_of(path)
+}
+
+/// Encoded images by their paths in the JSON.
+#[pyclass(frozen, module = "textbook_fast._core")]
+pub struct ImageStore(Arc<Directory>);
+
+#[pymethods]
+impl ImageStore {
+    #[new]
+    fn new(py: Python<'_>, roots: Vec<PathBuf>) -> PyResult<ImageStore> {
+        let store = py.detach(|| Directory::open(roots)).map_err(|error| to_pyerr(py, &error))?;
+        Ok(ImageStore(Arc::new(store)))
+    }
+
+    #[getter]
+    fn roots(&self) -> Vec<&std::ffi::OsStr> {
+        self.0.roots().iter().map(|root| root.as_os_str()).collect()
+    }
+
+    fn has(&self, py: Python<'_>, path: &str) -> bool {
+        py.detach(|| self.0.has(path))
+    }
+
+    fn read<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let mut bytes = Vec::new();
+        match py.detach(|| self.0.read(path, &mut bytes)) {
+            Ok(()) => Ok(PyBytes::new(py, &bytes)),
+            Err(error) => Err(image_error(py, path, &error.into())),
+        }
+    }
+}
+
+/// The images of these paths as arrays, None where a path is None; an `ImageError`
+/// stands in the place of what cannot be had.
+#[pyfunction]
+pub fn load_images<'py>(
+    py: Python<'py>,
+    store: &Bound<'py, ImageStore>,
+    paths: Vec<Option<String>>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyList>> {
+    let limit = pixel_limit(py)?;
+    let store = &store.get().0;
+    let wanted: Vec<String> = paths.iter().flatten().cloned().collect();
+    let mut pictures = py.detach(|| decode::load_many(store, wanted, limit, threads)).into_iter();
+    let results = PyList::empty(py);
+    for path in &paths {
+        let Some(path) = path else {
+            results.append(py.None())?;
+            continue;
+        };
+        match pictures.next() {
+            Some(Ok(picture)) => results.append(to_array(py, picture)?)?,
+            Some(Err(failure)) => results.append(image_error(py, path, &failure).into_value(py))?,
+            None => unreachable!("one picture for each path"),
+        }
+    }
+    Ok(results)
+}

@@ -1,0 +1,32 @@
+//! What Python needs to know and to do about the process: threads, fork, SIMD.
+
+use pyo3::prelude::*;
+
+use textbook_core::pool::{self, Side};
+
+/// How many CPUs affinity and cgroup quota leave to this process.
+#[pyfunction]
+pub fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(pool::MAX_THREADS)
+}
+
+/// The instruction set in use: "scalar", "avx2" or "avx512".
+#[pyfunction]
+pub fn simd_level() -> &'static str {
+    textbook_simd::Level::active().name()
+}
+
+#[pyfunction]
+pub fn before_fork(py: Python<'_>) {
+    py.detach(pool::before_fork);
+}
+
+#[pyfunction]
+pub fn after_fork_in_parent() {
+    pool::after_fork(Side::Parent);
+}
+
+#[pyfunction]
+pub fn after_fork_in_child() {
+    pool::after_fork(Side::Child);
+}
