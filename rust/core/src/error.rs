@@ -63,6 +63,14 @@ pub enum Error {
         /// What differs (length, time of modification, identity).
         what: String,
     },
+    /// A bug in this library. The message is the panic's.
+    #[error("{}: a bug in textbook_fast, please report it: {message}", path.display())]
+    Bug {
+        /// The file that was worked on.
+        path: PathBuf,
+        /// What the panic said.
+        message: String,
+    },
     /// The caller asked a long operation to stop.
     #[error("stopped on request")]
     Stopped,

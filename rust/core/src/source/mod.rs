@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use crate::buffers::Buffer;
 use crate::error::{Error, Result};
 pub(crate) use map::Map;
 
@@ -131,46 +132,57 @@ impl Source {
     pub fn read_into(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
         self.check_unchanged()?;
         bytes.clear();
-        if self.map.is_none() {
-            return self.with_range(range, bytes, |_| Ok(()));
+        let (start, length) = self.checked(&range)?;
+        if let Some(found) = self.mapped() {
+            bytes.extend_from_slice(&found[start..start + length]);
+            return Ok(());
         }
-        let mut unused = Vec::new();
-        self.with_range(range, &mut unused, |found| {
-            bytes.extend_from_slice(found);
-            Ok(())
-        })
+        bytes.resize(length, 0);
+        self.pread(bytes, range.start)
     }
 
-    /// Hands a range of the file to `look`: of the map, or read into `buffer`.
+    /// Hands a range of the file to `look`: of the map, or read into memory of the
+    /// cache. For passes over the whole file: nothing is checked to be unchanged.
     pub fn with_range<R>(
         &self,
         range: Range<u64>,
-        buffer: &mut Vec<u8>,
         look: impl FnOnce(&[u8]) -> Result<R>,
     ) -> Result<R> {
-        let outside = || Error::Format {
-            path: self.path.clone(),
-            offset: range.start,
-            reason: format!("bytes {}..{} are not in the file", range.start, range.end),
-        };
-        if range.start > range.end || range.end > self.size() {
-            return Err(outside());
+        let (start, length) = self.checked(&range)?;
+        if let Some(found) = self.mapped() {
+            return look(&found[start..start + length]);
         }
-        let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
-        else {
-            return Err(outside());
-        };
-        if let Some(bytes) = self.mapped() {
-            return look(bytes.get(start..end).ok_or_else(outside)?);
+        let mut buffer = Buffer::take(length);
+        self.pread(&mut buffer, range.start)?;
+        look(&buffer)
+    }
+
+    /// Start and length of a range that lies in the file.
+    fn checked(&self, range: &Range<u64>) -> Result<(usize, usize)> {
+        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size());
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        match (usize::try_from(range.start), length) {
+            (Ok(start), Some(length)) => Ok((start, length)),
+            _ => Err(Error::Format {
+                path: self.path.clone(),
+                offset: range.start,
+                reason: format!(
+                    "bytes {} to {} are wanted, but the file has {}",
+                    range.start,
+                    range.end,
+                    self.size()
+                ),
+            }),
         }
-        buffer.resize(end - start, 0);
-        match self.file.read_exact_at(buffer, range.start) {
-            Ok(()) => look(buffer),
+    }
+
+    fn pread(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        match self.file.read_exact_at(bytes, offset) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(Error::SourceChanged {
                 path: self.path.clone(),
-                what: format!("it ends before byte {}", range.end),
+                what: format!("it ends before byte {}", offset + bytes.len() as u64),
             }),
-            Err(source) => Err(self.io("read", source)),
+            result => result.map_err(|source| self.io("read", source)),
         }
     }
 

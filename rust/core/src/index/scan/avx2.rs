@@ -1,0 +1,83 @@
+//! The masks with AVX2, and the strings' mask by carry-less multiplication.
+#![allow(unsafe_code, reason = "loads through a pointer, calls of functions with CPU features")]
+
+use std::arch::x86_64::{
+    __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8,
+    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+};
+
+use textbook_simd::Avx2;
+
+use super::{Fault, Kernel, Masks, State, scan_with};
+
+pub(super) fn scan(
+    bytes: &[u8],
+    offset: u64,
+    state: &mut State,
+    starts: &mut Vec<u64>,
+) -> Result<(), Fault> {
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
+    fn inner(
+        kernel: Avx2Kernel,
+        bytes: &[u8],
+        offset: u64,
+        state: &mut State,
+        starts: &mut Vec<u64>,
+    ) -> Result<(), Fault> {
+        scan_with(kernel, bytes, offset, state, starts)
+    }
+    let Some(token) = Avx2::get() else { unreachable!("the caller has asked for the token") };
+    // SAFETY: the token proves that the CPU has the features.
+    unsafe { inner(Avx2Kernel(token), bytes, offset, state, starts) }
+}
+
+#[derive(Clone, Copy)]
+struct Avx2Kernel(#[allow(dead_code, reason = "held as a proof")] Avx2);
+
+impl Kernel for Avx2Kernel {
+    #[inline(always)]
+    fn masks(self, block: &[u8; 64]) -> Masks {
+        // SAFETY: the token that `self` holds proves that the CPU has the features.
+        unsafe { masks(block) }
+    }
+
+    #[inline(always)]
+    fn prefix_xor(self, bits: u64) -> u64 {
+        // SAFETY: the token that `self` holds proves that the CPU has the features.
+        unsafe { prefix_xor(bits) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn masks(block: &[u8; 64]) -> Masks {
+    let pointer = block.as_ptr().cast::<__m256i>();
+    // SAFETY: the block has 64 bytes, two vectors; these loads need no alignment.
+    let (low, high) = unsafe { (_mm256_loadu_si256(pointer), _mm256_loadu_si256(pointer.add(1))) };
+    // `[` and `{`, as `]` and `}`, differ in bit 5 alone.
+    let bit5 = _mm256_set1_epi8(0x20);
+    let (low5, high5) = (_mm256_or_si256(low, bit5), _mm256_or_si256(high, bit5));
+    Masks {
+        quotes: equal(low, high, b'"'),
+        backslashes: equal(low, high, b'\\'),
+        open: equal(low5, high5, b'{'),
+        close: equal(low5, high5, b'}'),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn equal(low: __m256i, high: __m256i, byte: u8) -> u64 {
+    let wanted = _mm256_set1_epi8(byte.cast_signed());
+    let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted)).cast_unsigned();
+    let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)).cast_unsigned();
+    u64::from(low) | u64::from(high) << 32
+}
+
+/// A carry-less product with all ones is the XOR of all lower bits, for every bit.
+#[inline]
+#[target_feature(enable = "pclmulqdq")]
+pub(super) fn prefix_xor(bits: u64) -> u64 {
+    let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1), 0);
+    _mm_cvtsi128_si64(product).cast_unsigned()
+}

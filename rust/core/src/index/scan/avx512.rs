@@ -1,0 +1,70 @@
+//! The masks with AVX-512: one load and four compares a block.
+#![allow(unsafe_code, reason = "loads through a pointer, calls of functions with CPU features")]
+
+use std::arch::x86_64::{
+    __m512i, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_or_si512, _mm512_set1_epi8,
+};
+
+use textbook_simd::Avx512;
+
+use super::avx2::prefix_xor;
+use super::{Fault, Kernel, Masks, State, scan_with};
+
+pub(super) fn scan(
+    bytes: &[u8],
+    offset: u64,
+    state: &mut State,
+    starts: &mut Vec<u64>,
+) -> Result<(), Fault> {
+    #[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
+    fn inner(
+        kernel: Avx512Kernel,
+        bytes: &[u8],
+        offset: u64,
+        state: &mut State,
+        starts: &mut Vec<u64>,
+    ) -> Result<(), Fault> {
+        scan_with(kernel, bytes, offset, state, starts)
+    }
+    let Some(token) = Avx512::get() else { unreachable!("the caller has asked for the token") };
+    // SAFETY: the token proves that the CPU has the features.
+    unsafe { inner(Avx512Kernel(token), bytes, offset, state, starts) }
+}
+
+#[derive(Clone, Copy)]
+struct Avx512Kernel(#[allow(dead_code, reason = "held as a proof")] Avx512);
+
+impl Kernel for Avx512Kernel {
+    #[inline(always)]
+    fn masks(self, block: &[u8; 64]) -> Masks {
+        // SAFETY: the token that `self` holds proves that the CPU has the features.
+        unsafe { masks(block) }
+    }
+
+    #[inline(always)]
+    fn prefix_xor(self, bits: u64) -> u64 {
+        // SAFETY: the token that `self` holds proves that the CPU has the features.
+        unsafe { prefix_xor(bits) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn masks(block: &[u8; 64]) -> Masks {
+    // SAFETY: the block has 64 bytes, one vector; this load needs no alignment.
+    let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast::<__m512i>()) };
+    // `[` and `{`, as `]` and `}`, differ in bit 5 alone.
+    let bit5 = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
+    Masks {
+        quotes: equal(bytes, b'"'),
+        backslashes: equal(bytes, b'\\'),
+        open: equal(bit5, b'{'),
+        close: equal(bit5, b'}'),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn equal(bytes: __m512i, byte: u8) -> u64 {
+    _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte.cast_signed()))
+}
