@@ -9,6 +9,7 @@ pub mod pool;
 pub mod record;
 pub mod source;
 pub mod store;
+mod structure;
 #[cfg(test)]
 mod test_folder;
 

@@ -7,6 +7,8 @@ mod lines;
 mod lock;
 mod progress;
 mod scan;
+#[cfg(test)]
+pub(crate) mod scan_tests;
 mod sidecar;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use textbook_simd::Level;
 
 use super::build::{Found, Plan, build};
-use super::scan::tests::Numbers;
+use super::scan_tests::Numbers;
 use super::{Layout, OffsetIndex, Options, Origin, Progress, sidecar};
 use crate::error::{Error, Result};
 use crate::source::{Access, Source};

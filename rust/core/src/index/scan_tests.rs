@@ -3,7 +3,7 @@
 
 use textbook_simd::Level;
 
-use super::{Fault, Gap, State, scan};
+use super::scan::{Fault, Gap, State, scan};
 
 /// The obvious way: one byte, one step.
 fn plainly(text: &[u8]) -> Result<(State, Vec<u64>), Fault> {

@@ -19,15 +19,9 @@
 //! A [`State`] says all there is to know at a byte, so a scan can stop anywhere and
 //! go on there, over another buffer or in another thread.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-mod scalar;
-#[cfg(test)]
-pub(crate) mod tests;
-
 use textbook_simd::Level;
+
+use crate::structure::{self, Algorithm, Kernel, Strings, block_at};
 
 /// Where a scan stands: all that the next byte's meaning depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,23 +78,6 @@ pub struct Fault {
     pub found: u8,
 }
 
-/// The masks of a block of 64 bytes: bit k is byte k.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Masks {
-    pub quotes: u64,
-    pub backslashes: u64,
-    pub open: u64,
-    pub close: u64,
-}
-
-/// What an instruction set has to offer for the scan.
-pub(crate) trait Kernel: Copy {
-    fn masks(self, block: &[u8; 64]) -> Masks;
-
-    /// Bit k of the result is the XOR of the bits 0 to k.
-    fn prefix_xor(self, bits: u64) -> u64;
-}
-
 /// Scans `bytes`, which lie at `offset` of the text, from `state` on. Appends the
 /// offsets of the records that begin in them, and leaves the state after them.
 pub fn scan(
@@ -110,39 +87,32 @@ pub fn scan(
     state: &mut State,
     starts: &mut Vec<u64>,
 ) -> Result<(), Fault> {
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 if textbook_simd::Avx512::get().is_some() => {
-            avx512::scan(bytes, offset, state, starts)
-        }
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 | Level::Avx512 if textbook_simd::Avx2::get().is_some() => {
-            avx2::scan(bytes, offset, state, starts)
-        }
-        _ => scan_with(scalar::Scalar, bytes, offset, state, starts),
-    }
+    structure::run(level, Scan { bytes, offset, state, starts })
 }
 
-/// The scan itself, for any kernel. Inlined into each level's entry, so that the
-/// kernel's instructions are inlined into the loop.
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "the kernel has to be inlined into its level's entry")]
-fn scan_with<K: Kernel>(
-    kernel: K,
-    bytes: &[u8],
+struct Scan<'a> {
+    bytes: &'a [u8],
     offset: u64,
-    state: &mut State,
-    starts: &mut Vec<u64>,
-) -> Result<(), Fault> {
-    let mut at = 0;
-    while at < bytes.len() {
-        if state.depth <= 1 {
-            at = skip_gap(bytes, at, offset, state, starts)?;
-            continue;
+    state: &'a mut State,
+    starts: &'a mut Vec<u64>,
+}
+
+impl Algorithm for Scan<'_> {
+    type Output = Result<(), Fault>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Result<(), Fault> {
+        let Scan { bytes, offset, state, starts } = self;
+        let mut at = 0;
+        while at < bytes.len() {
+            at = if state.depth <= 1 {
+                skip_gap(bytes, at, offset, state, starts)?
+            } else {
+                scan_record(kernel, bytes, at, offset, state)?
+            };
         }
-        at = scan_record(kernel, bytes, at, offset, state)?;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Goes through the bytes of a gap up to and with the brace that opens a record.
@@ -190,33 +160,14 @@ fn scan_record<K: Kernel>(
     state: &mut State,
 ) -> Result<usize, Fault> {
     let mut depth = state.depth;
-    // All ones inside a string, and the next byte's escape as bit 0.
-    let mut in_string = 0u64.wrapping_sub(u64::from(state.in_string));
-    let mut escaped = u64::from(state.escaped);
-    let mut tail = [b' '; 64];
+    let mut strings = Strings { inside: state.in_string, escaped: state.escaped };
+    let mut padded = [0; 64];
     while at < bytes.len() {
-        let rest = &bytes[at..];
-        let (block, length) = match rest.first_chunk::<64>() {
-            Some(block) => (block, 64),
-            None => {
-                tail[..rest.len()].copy_from_slice(rest);
-                (&tail, rest.len())
-            }
-        };
+        let (block, length) = block_at(bytes, at, &mut padded);
         let masks = kernel.masks(block);
-        let mut quotes = masks.quotes;
-        if masks.backslashes | escaped != 0 {
-            let escapes = escaped_bytes(masks.backslashes, &mut escaped);
-            quotes &= !escapes;
-            if length < 64 {
-                // The byte after the last real one, not after the padding.
-                escaped = escapes >> length & 1;
-            }
-        }
-        let strings = kernel.prefix_xor(quotes) ^ in_string;
-        in_string = 0u64.wrapping_sub(strings >> 63);
-        let open = masks.open & !strings;
-        let close = masks.close & !strings;
+        let text = strings.advance(kernel, &masks, length);
+        let open = masks.open & !text;
+        let close = masks.close & !text;
         let closing = u64::from(close.count_ones());
         // Without an opening bracket before them, the closing ones would come down to 1.
         if depth > closing + 1 {
@@ -239,7 +190,7 @@ fn scan_record<K: Kernel>(
         }
         at += length;
     }
-    *state = State { depth, in_string: in_string != 0, escaped: escaped != 0, ..*state };
+    *state = State { depth, in_string: strings.inside, escaped: strings.escaped, ..*state };
     Ok(at)
 }
 
@@ -259,20 +210,4 @@ fn find_end(open: u64, close: u64, depth: &mut u64) -> Option<usize> {
         brackets &= brackets - 1;
     }
     None
-}
-
-/// Which bytes are escaped by a backslash before them. `escaped` says so of the
-/// first one, and is left saying so of the first one of the next block.
-///
-/// Runs of backslashes that begin at an even bit end escaping where their length is
-/// odd, which an addition's carry finds (as simdjson does, arXiv:1902.08318 section 3.1).
-fn escaped_bytes(backslashes: u64, escaped: &mut u64) -> u64 {
-    const EVEN: u64 = 0x5555_5555_5555_5555;
-    let active = backslashes & !*escaped;
-    let follows = active << 1 | *escaped;
-    let odd_starts = active & !EVEN & !follows;
-    let (sequences, overflow) = odd_starts.overflowing_add(active);
-    *escaped = u64::from(overflow);
-    let invert = sequences << 1;
-    (EVEN ^ invert) & follows
 }

@@ -3,32 +3,21 @@
 
 use std::arch::x86_64::{
     __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8,
-    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_or_si256,
+    _mm256_set1_epi8,
 };
 
 use textbook_simd::Avx2;
 
-use super::{Fault, Kernel, Masks, State, scan_with};
+use super::{Algorithm, Kernel, Masks};
 
-pub(super) fn scan(
-    bytes: &[u8],
-    offset: u64,
-    state: &mut State,
-    starts: &mut Vec<u64>,
-) -> Result<(), Fault> {
+pub(super) fn run<A: Algorithm>(token: Avx2, algorithm: A) -> A::Output {
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
-    fn inner(
-        kernel: Avx2Kernel,
-        bytes: &[u8],
-        offset: u64,
-        state: &mut State,
-        starts: &mut Vec<u64>,
-    ) -> Result<(), Fault> {
-        scan_with(kernel, bytes, offset, state, starts)
+    fn inner<A: Algorithm>(kernel: Avx2Kernel, algorithm: A) -> A::Output {
+        algorithm.run(kernel)
     }
-    let Some(token) = Avx2::get() else { unreachable!("the caller has asked for the token") };
     // SAFETY: the token proves that the CPU has the features.
-    unsafe { inner(Avx2Kernel(token), bytes, offset, state, starts) }
+    unsafe { inner(Avx2Kernel(token), algorithm) }
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +31,12 @@ impl Kernel for Avx2Kernel {
     }
 
     #[inline(always)]
+    fn stops(self, block: &[u8; 64]) -> u64 {
+        // SAFETY: the token that `self` holds proves that the CPU has the features.
+        unsafe { stops(block) }
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, bits: u64) -> u64 {
         // SAFETY: the token that `self` holds proves that the CPU has the features.
         unsafe { prefix_xor(bits) }
@@ -51,9 +46,7 @@ impl Kernel for Avx2Kernel {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn masks(block: &[u8; 64]) -> Masks {
-    let pointer = block.as_ptr().cast::<__m256i>();
-    // SAFETY: the block has 64 bytes, two vectors; these loads need no alignment.
-    let (low, high) = unsafe { (_mm256_loadu_si256(pointer), _mm256_loadu_si256(pointer.add(1))) };
+    let (low, high) = load(block);
     // `[` and `{`, as `]` and `}`, differ in bit 5 alone.
     let bit5 = _mm256_set1_epi8(0x20);
     let (low5, high5) = (_mm256_or_si256(low, bit5), _mm256_or_si256(high, bit5));
@@ -63,6 +56,24 @@ fn masks(block: &[u8; 64]) -> Masks {
         open: equal(low5, high5, b'{'),
         close: equal(low5, high5, b'}'),
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn stops(block: &[u8; 64]) -> u64 {
+    let (low, high) = load(block);
+    // The larger of a byte and 0x1f is 0x1f for control characters alone.
+    let last = _mm256_set1_epi8(0x1f);
+    let (low_max, high_max) = (_mm256_max_epu8(low, last), _mm256_max_epu8(high, last));
+    equal(low, high, b'"') | equal(low, high, b'\\') | equal(low_max, high_max, 0x1f)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(block: &[u8; 64]) -> (__m256i, __m256i) {
+    let pointer = block.as_ptr().cast::<__m256i>();
+    // SAFETY: the block has 64 bytes, two vectors; these loads need no alignment.
+    unsafe { (_mm256_loadu_si256(pointer), _mm256_loadu_si256(pointer.add(1))) }
 }
 
 #[inline]

@@ -2,33 +2,22 @@
 #![allow(unsafe_code, reason = "loads through a pointer, calls of functions with CPU features")]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_or_si512, _mm512_set1_epi8,
+    __m512i, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512, _mm512_or_si512,
+    _mm512_set1_epi8,
 };
 
 use textbook_simd::Avx512;
 
 use super::avx2::prefix_xor;
-use super::{Fault, Kernel, Masks, State, scan_with};
+use super::{Algorithm, Kernel, Masks};
 
-pub(super) fn scan(
-    bytes: &[u8],
-    offset: u64,
-    state: &mut State,
-    starts: &mut Vec<u64>,
-) -> Result<(), Fault> {
+pub(super) fn run<A: Algorithm>(token: Avx512, algorithm: A) -> A::Output {
     #[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
-    fn inner(
-        kernel: Avx512Kernel,
-        bytes: &[u8],
-        offset: u64,
-        state: &mut State,
-        starts: &mut Vec<u64>,
-    ) -> Result<(), Fault> {
-        scan_with(kernel, bytes, offset, state, starts)
+    fn inner<A: Algorithm>(kernel: Avx512Kernel, algorithm: A) -> A::Output {
+        algorithm.run(kernel)
     }
-    let Some(token) = Avx512::get() else { unreachable!("the caller has asked for the token") };
     // SAFETY: the token proves that the CPU has the features.
-    unsafe { inner(Avx512Kernel(token), bytes, offset, state, starts) }
+    unsafe { inner(Avx512Kernel(token), algorithm) }
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +31,12 @@ impl Kernel for Avx512Kernel {
     }
 
     #[inline(always)]
+    fn stops(self, block: &[u8; 64]) -> u64 {
+        // SAFETY: the token that `self` holds proves that the CPU has the features.
+        unsafe { stops(block) }
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, bits: u64) -> u64 {
         // SAFETY: the token that `self` holds proves that the CPU has the features.
         unsafe { prefix_xor(bits) }
@@ -51,8 +46,7 @@ impl Kernel for Avx512Kernel {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn masks(block: &[u8; 64]) -> Masks {
-    // SAFETY: the block has 64 bytes, one vector; this load needs no alignment.
-    let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast::<__m512i>()) };
+    let bytes = load(block);
     // `[` and `{`, as `]` and `}`, differ in bit 5 alone.
     let bit5 = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
     Masks {
@@ -61,6 +55,21 @@ fn masks(block: &[u8; 64]) -> Masks {
         open: equal(bit5, b'{'),
         close: equal(bit5, b'}'),
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn stops(block: &[u8; 64]) -> u64 {
+    let bytes = load(block);
+    let control = _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
+    control | equal(bytes, b'"') | equal(bytes, b'\\')
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load(block: &[u8; 64]) -> __m512i {
+    // SAFETY: the block has 64 bytes, one vector; this load needs no alignment.
+    unsafe { _mm512_loadu_si512(block.as_ptr().cast::<__m512i>()) }
 }
 
 #[inline]

@@ -17,6 +17,11 @@ impl Kernel for Scalar {
         masks
     }
 
+    fn stops(self, block: &[u8; 64]) -> u64 {
+        let is_stop = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+        block.iter().rev().fold(0, |mask, &byte| mask << 1 | u64::from(is_stop(byte)))
+    }
+
     fn prefix_xor(self, mut bits: u64) -> u64 {
         for shift in [1, 2, 4, 8, 16, 32] {
             bits ^= bits << shift;
