@@ -1,5 +1,63 @@
-"""A fast, dependable loader of interleaved image-text data."""
+"""A fast, dependable loader of interleaved image-text data.
 
+>>> import textbook_fast
+>>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
+>>> sample = ds[42]
+"""
+
+import os
+
+from textbook_fast import _core
 from textbook_fast._core import __version__
+from textbook_fast.dataset import Dataset, open  # noqa: A004
+from textbook_fast.errors import (
+    FormatError,
+    ImageError,
+    ImageNotFoundError,
+    JpegError,
+    RecordError,
+    SampleIndexError,
+    SourceChangedError,
+    SourceError,
+    SourceNotFoundError,
+    SourcePermissionError,
+    TextbookError,
+    TruncatedError,
+)
+from textbook_fast.jpeg import decode_jpeg, decode_jpegs
+from textbook_fast.keyframe import Keyframe
+from textbook_fast.sample import Sample
 
-__all__ = ["__version__"]
+__all__ = [
+    "MAX_IMAGE_PIXELS",
+    "Dataset",
+    "FormatError",
+    "ImageError",
+    "ImageNotFoundError",
+    "JpegError",
+    "Keyframe",
+    "RecordError",
+    "Sample",
+    "SampleIndexError",
+    "SourceChangedError",
+    "SourceError",
+    "SourceNotFoundError",
+    "SourcePermissionError",
+    "TextbookError",
+    "TruncatedError",
+    "__version__",
+    "decode_jpeg",
+    "decode_jpegs",
+    "open",
+]
+
+MAX_IMAGE_PIXELS: int | None = 178_956_970
+"""An image that claims more pixels is refused before memory is taken for it; None for
+no limit. Read at each decode, so it may be set at any time, in each process. The
+default is the number at which Pillow refuses (twice its own MAX_IMAGE_PIXELS)."""
+
+os.register_at_fork(
+    before=_core.before_fork,
+    after_in_parent=_core.after_fork_in_parent,
+    after_in_child=_core.after_fork_in_child,
+)

@@ -115,22 +115,23 @@ class Dataset(Sequence[Sample]):
     a copy opens the same files again, and refuses them where they have changed.
     """
 
-    __slots__ = ("_files", "_options", "_reader", "_view")
+    __slots__ = ("_files", "_options", "_paths", "_reader", "_view")
 
     def __init__(
         self, files: _core.Files, options: _Options, reader: ImageReader, view: View
     ) -> None:
         self._files = files
+        self._paths = files.paths
         self._options = options
         self._reader = reader
         self._view = view
 
     def __reduce__(self) -> tuple[Any, ...]:
         files = self._files
-        return _reopen, (files.paths, files.identities, self._options, self._reader, self._view)
+        return _reopen, (self._paths, files.identities, self._options, self._reader, self._view)
 
     def __repr__(self) -> str:
-        paths = self._files.paths
+        paths = self._paths
         more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
         part = "" if len(self) == len(self._files) else f" of {len(self._files):,}"
         return f"<textbook_fast.Dataset: {len(self):,}{part} samples of {paths[0]!r}{more}>"
@@ -205,7 +206,7 @@ class Dataset(Sequence[Sample]):
     @property
     def paths(self) -> list[str]:
         """The files, in the order of their samples."""
-        return self._files.paths
+        return list(self._paths)
 
     @property
     def image_roots(self) -> tuple[str, ...]:
@@ -240,8 +241,8 @@ class Dataset(Sequence[Sample]):
         return int(self._view[position])
 
     def _sample(self, position: int) -> Sample:
-        record, path, place = self._files.record(position)
-        return Sample(record, position, (path, place), self._reader)
+        record, number, place = self._files.record(position)
+        return Sample(record, position, (self._paths[number], place), self._reader)
 
     def _is_eager(self) -> bool:
         decode = self._options.decode

@@ -48,7 +48,7 @@ class Sample:
         self.source = source
 
     def __getstate__(self) -> tuple[object, ...]:
-        return self._record.raw, self.index, self.source, self._reader, self._images
+        return self._record.unchecked, self.index, self.source, self._reader, self._images
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         raw, self.index, self.source, self._reader, self._images = state

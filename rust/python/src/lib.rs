@@ -2,8 +2,11 @@
 #![allow(missing_docs, reason = "documented for Python in python/textbook_fast/_core.pyi")]
 
 mod errors;
+mod files;
 mod images;
+mod json;
 mod process;
+mod record;
 
 use pyo3::prelude::*;
 
@@ -11,7 +14,9 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("MAX_THREADS", textbook_core::pool::MAX_THREADS)?;
+    module.add_class::<files::Files>()?;
     module.add_class::<images::ImageStore>()?;
+    module.add_class::<record::Record>()?;
     module.add_function(wrap_pyfunction!(images::decode_jpeg, module)?)?;
     module.add_function(wrap_pyfunction!(images::decode_jpegs, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;

@@ -23,7 +23,7 @@ use textbook_simd::Level;
 use super::layout::{Detected, Layout, detect};
 use super::progress::Progress;
 use super::scan::{Fault, Gap, State, scan};
-use super::{CHUNK, lines};
+use super::lines;
 use crate::error::{Error, Result};
 use crate::pool;
 use crate::source::Source;

@@ -28,6 +28,12 @@ impl<'a> Text<'a> {
         Ok(Cow::Owned(unescape(self.raw, self.offset)?))
     }
 
+    /// Its bytes, if it has no escapes.
+    #[must_use]
+    pub fn plain(&self) -> Option<&'a [u8]> {
+        (!self.has_escapes).then_some(self.raw)
+    }
+
     /// Where its first byte lies in the record.
     #[must_use]
     pub fn offset(&self) -> usize {
