@@ -21,9 +21,9 @@ use std::sync::Arc;
 use textbook_simd::Level;
 
 use super::layout::{Detected, Layout, detect};
+use super::lines;
 use super::progress::Progress;
 use super::scan::{Fault, Gap, State, scan};
-use super::lines;
 use crate::error::{Error, Result};
 use crate::pool;
 use crate::source::Source;

@@ -1,0 +1,71 @@
+//! From marker to marker (ITU-T T.81 annex B.1.1). Knows their places, not their meaning.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use crate::JpegError;
+
+pub(crate) const SOI: u8 = 0xd8;
+pub(crate) const EOI: u8 = 0xd9;
+pub(crate) const SOS: u8 = 0xda;
+pub(crate) const DRI: u8 = 0xdd;
+pub(crate) const COM: u8 = 0xfe;
+pub(crate) const APP1: u8 = 0xe1;
+pub(crate) const APP14: u8 = 0xee;
+
+/// A marker and the segment that belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment<'a> {
+    pub marker: u8,
+    /// Where the marker's code is; the byte before it is FF.
+    pub offset: usize,
+    /// The segment without its length; empty for markers that stand alone.
+    pub body: &'a [u8],
+}
+
+/// Whether a marker has no segment: TEM, RST0 to RST7, SOI, EOI.
+fn stands_alone(marker: u8) -> bool {
+    matches!(marker, 0x01 | 0xd0..=0xd9)
+}
+
+/// The next marker at or after `at`, with its segment, and the byte after that. Bytes
+/// before the marker (fill bytes, junk, stuffed coded data) are passed over.
+pub(crate) fn next_segment(data: &[u8], at: usize) -> Result<(Segment<'_>, usize), JpegError> {
+    let cut = |inside| JpegError::Truncated { offset: data.len(), inside };
+    let mut at = at;
+    let (marker, offset) = loop {
+        let rest = data.get(at..).unwrap_or_default();
+        let ff = memchr::memchr(0xff, rest).ok_or_else(|| cut("before its end marker (EOI)"))?;
+        let offset = at.saturating_add(ff).saturating_add(1);
+        match data.get(offset) {
+            None => return Err(cut("before its end marker (EOI)")),
+            // Stuffing, and a fill byte: the next FF may be the marker's.
+            Some(0x00) => at = offset.saturating_add(1),
+            Some(0xff) => at = offset,
+            Some(&marker) => break (marker, offset),
+        }
+    };
+    let start = offset.saturating_add(1);
+    if stands_alone(marker) {
+        return Ok((Segment { marker, offset, body: &[] }, start));
+    }
+    let rest = data.get(start..).unwrap_or_default();
+    let length = rest.first_chunk::<2>().ok_or_else(|| cut("inside a segment's length"))?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    if length < 2 {
+        let reason = "its length is less than 2";
+        return Err(JpegError::BadSegment { offset, segment: "marker", reason });
+    }
+    let body = rest.get(2..length).ok_or_else(|| cut("inside a segment"))?;
+    Ok((Segment { marker, offset, body }, start.saturating_add(length)))
+}
+
+/// Makes sure that the end marker comes, from the first scan's place on.
+pub(crate) fn check_end(data: &[u8], scan_offset: usize) -> Result<(), JpegError> {
+    let mut at = scan_offset.saturating_sub(1);
+    loop {
+        let (segment, next) = next_segment(data, at)?;
+        if segment.marker == EOI {
+            return Ok(());
+        }
+        at = next;
+    }
+}

@@ -1,0 +1,125 @@
+//! Headers, and what is no picture: each with its kind and place.
+
+use super::{Decoder, JpegError, read_header};
+
+/// A gray picture of 8 x 8 pixels with one DC code, written by hand: all gray.
+fn tiny() -> Vec<u8> {
+    let mut data = vec![0xff, 0xd8, 0xff, 0xfe, 0, 5, b'h', b'i', 0, 0xff, 0xdb, 0, 67, 0];
+    data.extend([1; 64]);
+    data.extend([0xff, 0xc0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0]);
+    for class in [0x00, 0x10] {
+        // One code of one bit: DC size 0, or EOB.
+        data.extend([0xff, 0xc4, 0, 20, class, 1]);
+        data.extend([0; 15]);
+        data.push(0);
+    }
+    data.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x3f, 0xff, 0xd9]);
+    data
+}
+
+fn decode(data: &[u8]) -> Result<Vec<u8>, JpegError> {
+    let header = read_header(data)?;
+    let mut out = vec![7; header.width as usize * header.height as usize * 3];
+    Decoder::new().decode_rgb(data, &mut out).map(|()| out)
+}
+
+#[test]
+fn a_tiny_picture_is_read() {
+    let data = tiny();
+    let header = read_header(&data).expect("a header");
+    assert_eq!((header.width, header.height, header.components.len()), (8, 8, 1));
+    assert_eq!(header.comment.as_deref(), Some(&b"hi\0"[..]));
+    assert_eq!(decode(&data).expect("pixels"), vec![128; 8 * 8 * 3]);
+    let mut padded = data.clone();
+    padded.splice(2..2, [0xff, 0xff, 0xff]);
+    padded.extend(b"trailing bytes");
+    assert_eq!(decode(&padded).expect("pixels"), vec![128; 8 * 8 * 3]);
+}
+
+#[test]
+fn a_picture_cut_anywhere_is_cut() {
+    let data = tiny();
+    for length in 1..data.len() {
+        match decode(&data[..length]) {
+            Err(JpegError::Truncated { offset, .. }) => assert_eq!(offset, length),
+            other => panic!("cut at {length}: {other:?}"),
+        }
+    }
+    assert_eq!(decode(&[]), Err(JpegError::Empty));
+}
+
+#[test]
+fn the_wrong_memory_is_refused() {
+    let error = Decoder::new().decode_rgb(&tiny(), &mut [0; 3]);
+    assert_eq!(error, Err(JpegError::WrongLength { expected: 192, found: 3 }));
+}
+
+#[test]
+fn other_files_are_named() {
+    for (data, name) in [
+        (&b"\x89PNG\r\n\x1a\n...."[..], "PNG"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "WebP"),
+        (b"GIF89a", "GIF"),
+        (b"<html>", "HTML"),
+        (b"hello world", "begins with 'hello wo'"),
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+    ] {
+        match read_header(data) {
+            Err(JpegError::NotJpeg { found }) => assert!(found.contains(name), "{found}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn other_codings_are_named_with_their_place() {
+    let data = tiny();
+    let frame = data.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("there") + 1;
+    for (marker, name) in
+        [(0xc3, "lossless"), (0xc5, "hierarchical"), (0xc9, "arithmetic"), (0xcb, "arithmetic")]
+    {
+        let mut other = data.clone();
+        other[frame] = marker;
+        match read_header(&other) {
+            Err(JpegError::Unsupported { offset, coding }) => {
+                assert_eq!(offset, frame);
+                assert!(coding.contains(name), "{coding}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut deep = data;
+    deep[frame + 3] = 12;
+    assert_eq!(read_header(&deep).err().map(|error| error.kind()), Some("unsupported"));
+}
+
+#[test]
+fn broken_headers_are_errors_and_never_panics() {
+    let data = tiny();
+    for at in 0..data.len() {
+        for value in [0x00, 0x01, 0x7f, 0x80, 0xff, data[at] ^ 0x10] {
+            let mut broken = data.clone();
+            broken[at] = value;
+            // The pixel limit is the caller's: a larger picture is not decoded here.
+            if read_header(&broken).is_ok_and(|header| header.width * header.height < 10_000) {
+                let _ = decode(&broken);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_orientation_is_read_in_both_byte_orders() {
+    for (tiff, expected) in [
+        (&b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"[..], Some(6)),
+        (b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0", Some(8)),
+        (b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x09\0\0", None),
+        (b"II*\0\xff\xff\xff\xff\x01\0", None),
+        (b"II*\0\x08\0\0\0\xff\xff", None),
+        (b"xx", None),
+    ] {
+        let mut body = b"Exif\0\0".to_vec();
+        body.extend(tiff);
+        assert_eq!(crate::orientation::read_orientation(&body), expected);
+    }
+}
