@@ -2,7 +2,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use crate::JpegError;
-use crate::markers::{APP1, APP14, COM, DRI, EOI, SOI, SOS, Segment, next_segment};
+use crate::markers::{APP0, APP1, APP14, COM, DRI, EOI, SOI, SOS, Segment, next_segment};
 use crate::orientation::read_orientation;
 
 /// A component of the frame.
@@ -14,6 +14,23 @@ pub struct Component {
     pub horizontal: u8,
     /// Its vertical sampling factor, 1 to 4.
     pub vertical: u8,
+    /// Which of the four quantization tables it uses.
+    pub quantization_table: u8,
+}
+
+/// What the components mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColorSpace {
+    /// One component.
+    Gray,
+    /// Luma and two chroma components (JFIF).
+    YCbCr,
+    /// As it is.
+    Rgb,
+    /// Ink.
+    Cmyk,
+    /// CMYK whose first three components are stored as YCbCr.
+    Ycck,
 }
 
 /// What a JPEG says of itself.
@@ -35,8 +52,26 @@ pub struct Header {
     pub comment: Option<Vec<u8>>,
     /// The transform of an Adobe marker: 0 none, 1 YCbCr, 2 YCCK.
     pub adobe_transform: Option<u8>,
+    /// Whether there is a JFIF marker.
+    pub has_jfif: bool,
     /// Where the first scan's marker is.
     pub scan_offset: usize,
+}
+
+impl Header {
+    /// What the components mean, by the rules of libjpeg: a JFIF marker, an Adobe marker,
+    /// the components' identifiers, in this order.
+    #[must_use]
+    pub fn color_space(&self) -> ColorSpace {
+        let ids: Vec<u8> = self.components.iter().map(|component| component.id).collect();
+        match (ids.as_slice(), self.adobe_transform) {
+            ([_], _) => ColorSpace::Gray,
+            ([_, _, _], Some(0)) | (b"RGB", None) if !self.has_jfif => ColorSpace::Rgb,
+            ([_, _, _], _) => ColorSpace::YCbCr,
+            (_, None | Some(0)) => ColorSpace::Cmyk,
+            _ => ColorSpace::Ycck,
+        }
+    }
 }
 
 /// Reads everything before the first scan.
@@ -44,7 +79,7 @@ pub fn read_header(data: &[u8]) -> Result<Header, JpegError> {
     check_magic(data)?;
     let mut frame: Option<Header> = None;
     let (mut restart_interval, mut orientation) = (0, None);
-    let (mut comment, mut adobe_transform) = (None, None);
+    let (mut comment, mut adobe_transform, mut has_jfif) = (None, None, false);
     let mut at = 2;
     loop {
         let (segment, next) = next_segment(data, at)?;
@@ -59,6 +94,7 @@ pub fn read_header(data: &[u8]) -> Result<Header, JpegError> {
                     orientation,
                     comment,
                     adobe_transform,
+                    has_jfif,
                     scan_offset: offset,
                     ..frame
                 });
@@ -71,6 +107,7 @@ pub fn read_header(data: &[u8]) -> Result<Header, JpegError> {
                 restart_interval = u16::from_be_bytes(*interval);
             }
             COM if comment.is_none() => comment = Some(body.to_vec()),
+            APP0 if body.starts_with(b"JFIF\0") && body.len() >= 14 => has_jfif = true,
             APP1 if orientation.is_none() => orientation = read_orientation(body),
             APP14 if body.starts_with(b"Adobe") => adobe_transform = body.get(11).copied(),
             // DHT, JPG and DAC lie among the frame headers' codes.
@@ -120,8 +157,9 @@ fn read_frame(marker: u8, offset: usize, body: &[u8]) -> Result<Header, JpegErro
         return Err(bad(offset, "SOF", "its length does not fit its number of components"));
     }
     let mut components = Vec::with_capacity(described.len());
-    for &[id, factors, _] in described {
-        let component = Component { id, horizontal: factors >> 4, vertical: factors & 0x0f };
+    for &[id, factors, quantization_table] in described {
+        let (horizontal, vertical) = (factors >> 4, factors & 0x0f);
+        let component = Component { id, horizontal, vertical, quantization_table };
         let is_factor = |factor| (1..=4).contains(&factor);
         if !is_factor(component.horizontal) || !is_factor(component.vertical) {
             return Err(bad(offset, "SOF", "a sampling factor is not 1 to 4"));
@@ -137,6 +175,7 @@ fn read_frame(marker: u8, offset: usize, body: &[u8]) -> Result<Header, JpegErro
         orientation: None,
         comment: None,
         adobe_transform: None,
+        has_jfif: false,
         scan_offset: 0,
     })
 }

@@ -8,6 +8,9 @@ pub(crate) const EOI: u8 = 0xd9;
 pub(crate) const SOS: u8 = 0xda;
 pub(crate) const DRI: u8 = 0xdd;
 pub(crate) const COM: u8 = 0xfe;
+pub(crate) const DQT: u8 = 0xdb;
+pub(crate) const DHT: u8 = 0xc4;
+pub(crate) const APP0: u8 = 0xe0;
 pub(crate) const APP1: u8 = 0xe1;
 pub(crate) const APP14: u8 = 0xee;
 

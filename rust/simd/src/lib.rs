@@ -5,6 +5,9 @@
 //! The environment variable `TEXTBOOK_FAST_SIMD=scalar|avx2|avx512` lowers the
 //! level of the whole process. It never invents one that the CPU lacks.
 
+#[cfg(target_arch = "x86_64")]
+pub mod x86;
+
 use std::fmt;
 use std::sync::OnceLock;
 

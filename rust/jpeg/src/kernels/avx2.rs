@@ -1,0 +1,433 @@
+//! The kernels for AVX2. Intrinsics only; the definition is in `scalar`.
+//!
+//! ```text
+//! IDCT    two blocks at a time, one in each half of the registers: row y of both in one
+//!         register, all sums of libjpeg-turbo's SIMD code in its order
+//! color   even and odd pixels apart (16-bit lanes for nothing), put together again by
+//!         the byte shuffle that interleaves red, green and blue
+//! ```
+
+#[allow(clippy::wildcard_imports, reason = "the instruction set's own names")]
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+use textbook_simd::Avx2;
+use textbook_simd::x86::{load_i16x8, load_u8x16, load_u8x32, store_u8x32};
+
+use super::scalar::{
+    F_0_298, F_0_390, F_0_541, F_0_765, F_0_899, F_1_175, F_1_501, F_1_847, F_1_961, F_2_053,
+    F_2_562, F_3_072,
+};
+use super::{Job, PlaneMut};
+use crate::entropy::{self, BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
+use crate::tables::Quantization;
+
+/// Proof that the CPU has AVX2, and the kernels that need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernels(Avx2);
+
+impl Kernels {
+    pub(crate) fn new(token: Avx2) -> Kernels {
+        Kernels(token)
+    }
+}
+
+/// Calls a function of this level. The token inside of `Kernels` is the proof.
+macro_rules! with_avx2 {
+    ($call:expr) => {
+        // SAFETY: `self` holds an `Avx2` token, which exists only where the CPU has all
+        // features that the functions in this file enable.
+        unsafe { $call }
+    };
+}
+
+impl super::Kernels for Kernels {
+    fn decode_mcus(
+        self,
+        reader: &mut BitReader<'_>,
+        end_bit: usize,
+        layout: &ScanLayout,
+        tables: &ScanTables,
+        predictions: &mut [i16; 4],
+        mcus: Range<usize>,
+        row: &mut MacroRow,
+    ) -> Result<(), Broken> {
+        with_avx2!(decode_mcus(reader, end_bit, layout, tables, predictions, mcus, row))
+    }
+
+    fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+        with_avx2!(idct(jobs, blocks, table, plane.pixels, plane.stride));
+    }
+
+    fn idct_corner(
+        self,
+        jobs: &[Job],
+        blocks: &[Block],
+        table: &Quantization,
+        plane: PlaneMut<'_>,
+    ) {
+        with_avx2!(idct(jobs, blocks, table, plane.pixels, plane.stride));
+    }
+
+    fn upsample_h2v1(self, row: &[u8], out: &mut [u8]) {
+        let done = with_avx2!(upsample_h2v1(row, out));
+        super::scalar::Scalar.upsample_h2v1(&row[done..], &mut out[2 * done..]);
+    }
+
+    fn upsample_h2v2(self, near: &[u8], far: &[u8], out: &mut [u8]) {
+        let done = with_avx2!(upsample_h2v2(near, far, out));
+        super::scalar::Scalar.upsample_h2v2(&near[done..], &far[done..], &mut out[2 * done..]);
+    }
+
+    fn upsample_h1v2(self, near: &[u8], far: &[u8], bias: u16, out: &mut [u8]) {
+        let done = with_avx2!(upsample_h1v2(near, far, bias, out));
+        super::scalar::Scalar.upsample_h1v2(&near[done..], &far[done..], bias, &mut out[done..]);
+    }
+
+    fn ycc_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        with_avx2!(ycc_to_rgb(y, cb, cr, out));
+    }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[inline(never)]
+fn decode_mcus(
+    reader: &mut BitReader<'_>,
+    end_bit: usize,
+    layout: &ScanLayout,
+    tables: &ScanTables,
+    predictions: &mut [i16; 4],
+    mcus: Range<usize>,
+    row: &mut MacroRow,
+) -> Result<(), Broken> {
+    entropy::decode_mcus(reader, end_bit, layout, tables, predictions, mcus, row)
+}
+
+/// Two constants for `madd`: the first goes with the even lanes.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn pair(first: i32, second: i32) -> __m256i {
+    _mm256_set1_epi32((first & 0xffff) | second << 16)
+}
+
+/// `a` times `first` plus `b` times `second`: lanes 0–3, then 4–7 of each half.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn multiply_add(a: __m256i, b: __m256i, first: i32, second: i32) -> [__m256i; 2] {
+    let factors = pair(first, second);
+    [
+        _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), factors),
+        _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), factors),
+    ]
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+    [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])]
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn sub(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+    [_mm256_sub_epi32(a[0], b[0]), _mm256_sub_epi32(a[1], b[1])]
+}
+
+/// The 16-bit lanes times 2^13, as 32 bits.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn widen_scaled(a: __m256i) -> [__m256i; 2] {
+    let zero = _mm256_setzero_si256();
+    [
+        _mm256_srai_epi32::<3>(_mm256_unpacklo_epi16(zero, a)),
+        _mm256_srai_epi32::<3>(_mm256_unpackhi_epi16(zero, a)),
+    ]
+}
+
+/// One pass: `r[k]` holds value `k` of eight columns of two blocks.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn idct_pass<const SHIFT: i32>(r: [__m256i; 8]) -> [__m256i; 8] {
+    let round = _mm256_set1_epi32(1 << (SHIFT - 1));
+    let even2 = multiply_add(r[2], r[6], F_0_541, F_0_541 - F_1_847);
+    let even3 = multiply_add(r[2], r[6], F_0_541 + F_0_765, F_0_541);
+    let even0 = add(widen_scaled(_mm256_add_epi16(r[0], r[4])), [round; 2]);
+    let even1 = add(widen_scaled(_mm256_sub_epi16(r[0], r[4])), [round; 2]);
+    let even = [add(even0, even3), add(even1, even2), sub(even1, even2), sub(even0, even3)];
+
+    let (z3, z4) = (_mm256_add_epi16(r[7], r[3]), _mm256_add_epi16(r[5], r[1]));
+    let sum3 = multiply_add(z3, z4, F_1_175 - F_1_961, F_1_175);
+    let sum4 = multiply_add(z3, z4, F_1_175, F_1_175 - F_0_390);
+    let odd = [
+        add(multiply_add(r[7], r[1], -F_0_899, F_1_501 - F_0_899), sum4),
+        add(multiply_add(r[5], r[3], -F_2_562, F_3_072 - F_2_562), sum3),
+        add(multiply_add(r[5], r[3], F_2_053 - F_2_562, -F_2_562), sum4),
+        add(multiply_add(r[7], r[1], F_0_298 - F_0_899, -F_0_899), sum3),
+    ];
+    let mut output = [round; 8];
+    for k in 0..4 {
+        output[k] = descale::<SHIFT>(add(even[k], odd[k]));
+        output[7 - k] = descale::<SHIFT>(sub(even[k], odd[k]));
+    }
+    output
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn descale<const SHIFT: i32>(a: [__m256i; 2]) -> __m256i {
+    _mm256_packs_epi32(_mm256_srai_epi32::<SHIFT>(a[0]), _mm256_srai_epi32::<SHIFT>(a[1]))
+}
+
+/// Transposes 8 x 8 in each half.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn transpose(r: [__m256i; 8]) -> [__m256i; 8] {
+    let low = |a: usize, b: usize| _mm256_unpacklo_epi16(r[a], r[b]);
+    let high = |a: usize, b: usize| _mm256_unpackhi_epi16(r[a], r[b]);
+    let a = [low(0, 1), low(2, 3), low(4, 5), low(6, 7)];
+    let b = [high(0, 1), high(2, 3), high(4, 5), high(6, 7)];
+    let mut out = r;
+    for (half, quads) in [a, b].into_iter().enumerate() {
+        let top =
+            [_mm256_unpacklo_epi32(quads[0], quads[1]), _mm256_unpackhi_epi32(quads[0], quads[1])];
+        let bottom =
+            [_mm256_unpacklo_epi32(quads[2], quads[3]), _mm256_unpackhi_epi32(quads[2], quads[3])];
+        for k in 0..2 {
+            out[half * 4 + k * 2] = _mm256_unpacklo_epi64(top[k], bottom[k]);
+            out[half * 4 + k * 2 + 1] = _mm256_unpackhi_epi64(top[k], bottom[k]);
+        }
+    }
+    out
+}
+
+/// Columns of 16-bit values to rows of pixels: each result holds two rows of each block.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn to_pixels(c: [__m256i; 8]) -> [__m256i; 4] {
+    let [a, b, c, d] = [(0, 4), (1, 5), (2, 6), (3, 7)]
+        .map(|(left, right): (usize, usize)| _mm256_packs_epi16(c[left], c[right]));
+    let (ab, cd) = (_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d));
+    let (ef, gh) = (_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d));
+    let (left0, left4) = (_mm256_unpacklo_epi16(ab, cd), _mm256_unpackhi_epi16(ab, cd));
+    let (right0, right4) = (_mm256_unpacklo_epi16(ef, gh), _mm256_unpackhi_epi16(ef, gh));
+    let center = _mm256_set1_epi8(-128);
+    [
+        _mm256_unpacklo_epi32(left0, right0),
+        _mm256_unpackhi_epi32(left0, right0),
+        _mm256_unpacklo_epi32(left4, right4),
+        _mm256_unpackhi_epi32(left4, right4),
+    ]
+    .map(|rows| _mm256_xor_si256(rows, center))
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn store_block(rows: [__m128i; 4], pixels: &mut [u8], stride: usize) {
+    for (lines, pair) in pixels.chunks_mut(2 * stride).zip(rows) {
+        let (upper, lower) = (_mm_cvtsi128_si64(pair), _mm_extract_epi64::<1>(pair));
+        lines[..8].copy_from_slice(&upper.to_le_bytes());
+        lines[stride..stride + 8].copy_from_slice(&lower.to_le_bytes());
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn idct(jobs: &[Job], blocks: &[Block], table: &Quantization, pixels: &mut [u8], stride: usize) {
+    let (table, _) = table.as_chunks::<8>();
+    let mut factors = [_mm256_setzero_si256(); 8];
+    for (factor, row) in factors.iter_mut().zip(table) {
+        *factor = _mm256_broadcastsi128_si256(load_i16x8(row));
+    }
+    for two in jobs.chunks(2) {
+        let (first, second) = (two[0], two[two.len() - 1]);
+        let (a, _) = blocks[first.block as usize].0.as_chunks::<8>();
+        let (b, _) = blocks[second.block as usize].0.as_chunks::<8>();
+        let mut rows = factors;
+        for ((row, a), b) in rows.iter_mut().zip(a).zip(b) {
+            let both =
+                _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load_i16x8(a)), load_i16x8(b));
+            *row = _mm256_mullo_epi16(both, *row);
+        }
+        let columns = transpose(idct_pass::<11>(rows));
+        let rows = to_pixels(idct_pass::<18>(columns));
+        let length = 7 * stride + 8;
+        let at = first.pixel as usize;
+        let low = rows.map(|rows| _mm256_castsi256_si128(rows));
+        store_block(low, &mut pixels[at..at + length], stride);
+        let at = second.pixel as usize;
+        let high = rows.map(|rows| _mm256_extracti128_si256::<1>(rows));
+        store_block(high, &mut pixels[at..at + length], stride);
+    }
+}
+
+/// 16 bytes as 16-bit values.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn widen(bytes: &[u8], at: usize) -> __m256i {
+    bytes[at..]
+        .first_chunk::<16>()
+        .map_or_else(|| _mm256_setzero_si256(), |bytes| _mm256_cvtepu8_epi16(load_u8x16(bytes)))
+}
+
+/// Three times `a` plus `b`.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn three_to_one(a: __m256i, b: __m256i) -> __m256i {
+    _mm256_add_epi16(_mm256_add_epi16(a, _mm256_slli_epi16::<1>(a)), b)
+}
+
+/// Returns how many pixels of the row it did; the rest is left.
+#[target_feature(enable = "avx2")]
+fn upsample_h2v1(row: &[u8], out: &mut [u8]) -> usize {
+    let (out, _) = out.as_chunks_mut::<32>();
+    let count = out.len().min(row.len().saturating_sub(2) / 16);
+    let (one, two) = (_mm256_set1_epi16(1), _mm256_set1_epi16(2));
+    for (step, out) in out.iter_mut().take(count).enumerate() {
+        let [last, this, next] = [0, 1, 2].map(|shift| widen(row, step * 16 + shift));
+        let even = _mm256_add_epi16(three_to_one(this, last), one);
+        let odd = _mm256_add_epi16(three_to_one(this, next), two);
+        let (even, odd) = (_mm256_srli_epi16::<2>(even), _mm256_srli_epi16::<2>(odd));
+        store_u8x32(out, _mm256_or_si256(even, _mm256_slli_epi16::<8>(odd)));
+    }
+    count * 16
+}
+
+/// Returns how many pixels of the rows it did; the rest is left.
+#[target_feature(enable = "avx2")]
+fn upsample_h2v2(near: &[u8], far: &[u8], out: &mut [u8]) -> usize {
+    let (out, _) = out.as_chunks_mut::<32>();
+    let count = out.len().min(near.len().min(far.len()).saturating_sub(2) / 16);
+    let (seven, eight) = (_mm256_set1_epi16(7), _mm256_set1_epi16(8));
+    for (step, out) in out.iter_mut().take(count).enumerate() {
+        let [last, this, next] = [0, 1, 2].map(|shift| {
+            three_to_one(widen(near, step * 16 + shift), widen(far, step * 16 + shift))
+        });
+        let even = _mm256_add_epi16(three_to_one(this, last), eight);
+        let odd = _mm256_add_epi16(three_to_one(this, next), seven);
+        let (even, odd) = (_mm256_srli_epi16::<4>(even), _mm256_srli_epi16::<4>(odd));
+        store_u8x32(out, _mm256_or_si256(even, _mm256_slli_epi16::<8>(odd)));
+    }
+    count * 16
+}
+
+/// Returns how many pixels of the rows it did; the rest is left.
+#[target_feature(enable = "avx2")]
+fn upsample_h1v2(near: &[u8], far: &[u8], bias: u16, out: &mut [u8]) -> usize {
+    let (out, _) = out.as_chunks_mut::<32>();
+    let count = out.len().min(near.len().min(far.len()) / 32);
+    let bias = _mm256_set1_epi16(bias.cast_signed());
+    for (step, out) in out.iter_mut().take(count).enumerate() {
+        let [low, high] = [0, 16].map(|shift| {
+            let sum = three_to_one(widen(near, step * 32 + shift), widen(far, step * 32 + shift));
+            _mm256_srli_epi16::<2>(_mm256_add_epi16(sum, bias))
+        });
+        let packed = _mm256_packus_epi16(low, high);
+        store_u8x32(out, _mm256_permute4x64_epi64::<0b11_01_10_00>(packed));
+    }
+    count * 32
+}
+
+/// Where byte `position` of the interleaved pixels comes from, for one channel: a mask
+/// for the byte shuffle of pixels 0, 2, … 14, 1, 3, … 15. One shuffle serves all three
+/// vectors of the result, for no two of them want the channel at the same position.
+const fn interleave(channel: usize) -> [u8; 32] {
+    let mut mask = [0; 32];
+    let mut byte = 0;
+    while byte < 48 {
+        if byte % 3 == channel {
+            let pixel = byte / 3;
+            let place = pixel / 2 + if pixel % 2 == 1 { 8 } else { 0 };
+            mask[byte % 16] = place as u8;
+            mask[16 + byte % 16] = place as u8;
+        }
+        byte += 1;
+    }
+    mask
+}
+
+/// Which bytes of result `part` are of the channel: all bits set.
+const fn select(part: usize, channel: usize) -> [u8; 32] {
+    let mut mask = [0; 32];
+    let mut byte = 0;
+    while byte < 32 {
+        if (part * 16 + byte % 16) % 3 == channel {
+            mask[byte] = 0xff;
+        }
+        byte += 1;
+    }
+    mask
+}
+
+/// 16 values of each channel to red, green and blue.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn convert(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
+    let center = _mm256_set1_epi16(128);
+    let (cb, cr) = (_mm256_sub_epi16(cb, center), _mm256_sub_epi16(cr, center));
+    // 1.402 and 1.772 - 2 in 15 bits; equal to the 16-bit table for every byte.
+    let red = _mm256_mulhrs_epi16(cr, _mm256_set1_epi16(13173));
+    let red = _mm256_add_epi16(_mm256_add_epi16(y, cr), red);
+    let blue = _mm256_mulhrs_epi16(cb, _mm256_set1_epi16(-7471));
+    let blue = _mm256_add_epi16(_mm256_add_epi16(y, _mm256_add_epi16(cb, cb)), blue);
+    // 46802 does not fit: 46802 = 65536 - 18734, and the whole Cr goes afterwards.
+    let half = _mm256_set1_epi32(1 << 15);
+    let [low, high] = multiply_add(cb, cr, -22554, 18734);
+    let green = _mm256_packs_epi32(
+        _mm256_srai_epi32::<16>(_mm256_add_epi32(low, half)),
+        _mm256_srai_epi32::<16>(_mm256_add_epi32(high, half)),
+    );
+    let green = _mm256_add_epi16(y, _mm256_sub_epi16(green, cr));
+    [red, green, blue]
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn convert_32(y: &[u8; 32], cb: &[u8; 32], cr: &[u8; 32], out: &mut [u8; 96]) {
+    const INTERLEAVE: [[u8; 32]; 3] = [interleave(0), interleave(1), interleave(2)];
+    const GREEN: [[u8; 32]; 3] = [select(0, 1), select(1, 1), select(2, 1)];
+    const BLUE: [[u8; 32]; 3] = [select(0, 2), select(1, 2), select(2, 2)];
+    let (y, cb, cr) = (load_u8x32(y), load_u8x32(cb), load_u8x32(cr));
+    let low = _mm256_set1_epi16(0xff);
+    let even = [y, cb, cr].map(|bytes| _mm256_and_si256(bytes, low));
+    let odd = [y, cb, cr].map(|bytes| _mm256_srli_epi16::<8>(bytes));
+    let even = convert(even[0], even[1], even[2]);
+    let odd = convert(odd[0], odd[1], odd[2]);
+    let mut channels = [low; 3];
+    for (channel, own) in channels.iter_mut().enumerate() {
+        let packed = _mm256_packus_epi16(even[channel], odd[channel]);
+        *own = _mm256_shuffle_epi8(packed, load_u8x32(&INTERLEAVE[channel]));
+    }
+    let mut parts = [low; 3];
+    for (part, own) in parts.iter_mut().enumerate() {
+        let two = _mm256_blendv_epi8(channels[0], channels[1], load_u8x32(&GREEN[part]));
+        *own = _mm256_blendv_epi8(two, channels[2], load_u8x32(&BLUE[part]));
+    }
+    let whole = [
+        _mm256_permute2x128_si256::<0x20>(parts[0], parts[1]),
+        _mm256_permute2x128_si256::<0x30>(parts[2], parts[0]),
+        _mm256_permute2x128_si256::<0x31>(parts[1], parts[2]),
+    ];
+    let (out, _) = out.as_chunks_mut::<32>();
+    for (out, vector) in out.iter_mut().zip(whole) {
+        store_u8x32(out, vector);
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn ycc_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+    let ((y, y_rest), (cb, cb_rest)) = (y.as_chunks::<32>(), cb.as_chunks::<32>());
+    let ((cr, cr_rest), (out, out_rest)) = (cr.as_chunks::<32>(), out.as_chunks_mut::<96>());
+    for (((y, cb), cr), out) in y.iter().zip(cb).zip(cr).zip(out) {
+        convert_32(y, cb, cr, out);
+    }
+    if !y_rest.is_empty() {
+        let pad = |rest: &[u8]| {
+            let mut padded = [0; 32];
+            let count = rest.len().min(32);
+            padded[..count].copy_from_slice(&rest[..count]);
+            padded
+        };
+        let mut pixels = [0; 96];
+        convert_32(&pad(y_rest), &pad(cb_rest), &pad(cr_rest), &mut pixels);
+        out_rest.copy_from_slice(&pixels[..out_rest.len()]);
+    }
+}

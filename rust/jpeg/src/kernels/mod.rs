@@ -1,0 +1,64 @@
+//! The inner loops, one family with a member for each instruction set. Kernels see
+//! arrays, never headers.
+//!
+//! `scalar` is the definition; every other member gives the same bytes for all input.
+
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "calls code of a level whose proof is a token")]
+pub(crate) mod avx2;
+pub(crate) mod scalar;
+#[cfg(test)]
+mod tests;
+
+use crate::entropy::{BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
+use crate::tables::Quantization;
+
+/// A block to be transformed: its place in the list of blocks, and the place of its top
+/// left pixel in the plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub block: u32,
+    pub pixel: u32,
+}
+
+/// Pixels of one component.
+pub(crate) struct PlaneMut<'a> {
+    pub pixels: &'a mut [u8],
+    pub stride: usize,
+}
+
+/// The inner loops of one instruction set.
+pub(crate) trait Kernels: Copy {
+    /// Decodes the MCUs from `mcus.start` to `mcus.end` of a row: see
+    /// [`crate::entropy::decode_mcus`].
+    #[expect(clippy::too_many_arguments, reason = "the whole state of a scan, called once a row")]
+    fn decode_mcus(
+        self,
+        reader: &mut BitReader<'_>,
+        end_bit: usize,
+        layout: &ScanLayout,
+        tables: &ScanTables,
+        predictions: &mut [i16; 4],
+        mcus: std::ops::Range<usize>,
+        row: &mut MacroRow,
+    ) -> Result<(), Broken>;
+
+    /// Dequantizes and transforms blocks into the plane.
+    fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
+
+    /// The same for blocks that are 0 outside of their top left 4 x 4 coefficients.
+    fn idct_corner(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
+
+    /// Doubles a row: each new pixel is 3/4 of its near old one and 1/4 of the next one.
+    /// `row` has one more pixel at both ends; `out` has twice as many as are between.
+    fn upsample_h2v1(self, row: &[u8], out: &mut [u8]);
+
+    /// The same in both directions: `near` is the row that counts 3/4, `far` the other.
+    fn upsample_h2v2(self, near: &[u8], far: &[u8], out: &mut [u8]);
+
+    /// Between rows only. `bias` rounds: 1 for the upper, 2 for the lower row of a pair.
+    fn upsample_h1v2(self, near: &[u8], far: &[u8], bias: u16, out: &mut [u8]);
+
+    /// YCbCr to RGB, `out` has three bytes for each of the others.
+    fn ycc_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]);
+}

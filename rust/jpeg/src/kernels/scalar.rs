@@ -1,0 +1,159 @@
+//! The definition of every kernel, in plain Rust. What libjpeg-turbo's SIMD code does,
+//! step by step, with its 16-bit sums where that has them: for coefficients that an
+//! encoder can write both are the same as its C code.
+
+use super::{Job, Kernels, PlaneMut};
+use crate::entropy::{self, BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
+use crate::tables::Quantization;
+
+/// Plain Rust.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scalar;
+
+// 13-bit fixed point constants of the "islow" IDCT (Loeffler, Ligtenberg, Moschytz 1989).
+pub(super) const F_0_298: i32 = 2446;
+pub(super) const F_0_390: i32 = 3196;
+pub(super) const F_0_541: i32 = 4433;
+pub(super) const F_0_765: i32 = 6270;
+pub(super) const F_0_899: i32 = 7373;
+pub(super) const F_1_175: i32 = 9633;
+pub(super) const F_1_501: i32 = 12299;
+pub(super) const F_1_847: i32 = 15137;
+pub(super) const F_1_961: i32 = 16069;
+pub(super) const F_2_053: i32 = 16819;
+pub(super) const F_2_562: i32 = 20995;
+pub(super) const F_3_072: i32 = 25172;
+
+/// One pass over eight values. `SHIFT`: 11 after the columns, 18 after the rows.
+fn idct_pass<const SHIFT: u32>(input: [i16; 8]) -> [i16; 8] {
+    let wide = input.map(i32::from);
+    let (z2, z3) = (wide[2], wide[6]);
+    let even2 = z2 * F_0_541 + z3 * (F_0_541 - F_1_847);
+    let even3 = z2 * (F_0_541 + F_0_765) + z3 * F_0_541;
+    let even0 = i32::from(input[0].wrapping_add(input[4])) << 13;
+    let even1 = i32::from(input[0].wrapping_sub(input[4])) << 13;
+    let even = [even0 + even3, even1 + even2, even1 - even2, even0 - even3];
+
+    let z3 = i32::from(input[7].wrapping_add(input[3]));
+    let z4 = i32::from(input[5].wrapping_add(input[1]));
+    let sum3 = z3 * (F_1_175 - F_1_961) + z4 * F_1_175;
+    let sum4 = z3 * F_1_175 + z4 * (F_1_175 - F_0_390);
+    let odd = [
+        wide[7] * -F_0_899 + wide[1] * (F_1_501 - F_0_899) + sum4,
+        wide[5] * -F_2_562 + wide[3] * (F_3_072 - F_2_562) + sum3,
+        wide[5] * (F_2_053 - F_2_562) + wide[3] * -F_2_562 + sum4,
+        wide[7] * (F_0_298 - F_0_899) + wide[1] * -F_0_899 + sum3,
+    ];
+
+    let round = 1 << (SHIFT - 1);
+    let descale = |value: i32| {
+        let value = value.wrapping_add(round) >> SHIFT;
+        value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+    };
+    let mut output = [0; 8];
+    for row in 0..4 {
+        output[row] = descale(even[row].wrapping_add(odd[row]));
+        output[7 - row] = descale(even[row].wrapping_sub(odd[row]));
+    }
+    output
+}
+
+/// Dequantizes and transforms one block.
+pub(super) fn idct_block(block: &Block, table: &Quantization) -> [[u8; 8]; 8] {
+    let mut columns = [[0; 8]; 8];
+    for x in 0..8 {
+        let mut column = [0; 8];
+        for (y, value) in column.iter_mut().enumerate() {
+            *value = block.0[y * 8 + x].wrapping_mul(table[y * 8 + x]);
+        }
+        columns[x] = idct_pass::<11>(column);
+    }
+    let mut pixels = [[0; 8]; 8];
+    for (y, row) in pixels.iter_mut().enumerate() {
+        let line = columns.map(|column| column[y]);
+        *row = idct_pass::<18>(line).map(|value| (value.clamp(-128, 127) + 128) as u8);
+    }
+    pixels
+}
+
+/// The pixel of a block that has only a DC coefficient.
+#[inline]
+pub(crate) fn flat_pixel(dc: i16, table: &Quantization) -> u8 {
+    let value = i32::from(dc.wrapping_mul(table[0]));
+    (((value + 4) >> 3) + 128).clamp(0, 255) as u8
+}
+
+/// YCbCr of one pixel to RGB (JFIF 1.02, in 16-bit fixed point).
+pub(super) fn pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
+    let half = 1 << 15;
+    let red = y + ((91881 * cr + half) >> 16);
+    let green = y + ((-22554 * cb - 46802 * cr + half) >> 16);
+    let blue = y + ((116_130 * cb + half) >> 16);
+    [red, green, blue].map(|value| value.clamp(0, 255) as u8)
+}
+
+impl Kernels for Scalar {
+    fn decode_mcus(
+        self,
+        reader: &mut BitReader<'_>,
+        end_bit: usize,
+        layout: &ScanLayout,
+        tables: &ScanTables,
+        predictions: &mut [i16; 4],
+        mcus: std::ops::Range<usize>,
+        row: &mut MacroRow,
+    ) -> Result<(), Broken> {
+        entropy::decode_mcus(reader, end_bit, layout, tables, predictions, mcus, row)
+    }
+
+    fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+        for job in jobs {
+            let pixels = idct_block(&blocks[job.block as usize], table);
+            for (y, row) in pixels.iter().enumerate() {
+                let at = job.pixel as usize + y * plane.stride;
+                plane.pixels[at..at + 8].copy_from_slice(row);
+            }
+        }
+    }
+
+    fn idct_corner(
+        self,
+        jobs: &[Job],
+        blocks: &[Block],
+        table: &Quantization,
+        plane: PlaneMut<'_>,
+    ) {
+        self.idct(jobs, blocks, table, plane);
+    }
+
+    fn upsample_h2v1(self, row: &[u8], out: &mut [u8]) {
+        let (pairs, _) = out.as_chunks_mut::<2>();
+        for (window, pair) in row.windows(3).zip(pairs) {
+            let [last, this, next] = [0, 1, 2].map(|at| u16::from(window[at]));
+            *pair = [(this * 3 + last + 1) >> 2, (this * 3 + next + 2) >> 2].map(|v| v as u8);
+        }
+    }
+
+    fn upsample_h2v2(self, near: &[u8], far: &[u8], out: &mut [u8]) {
+        let (pairs, _) = out.as_chunks_mut::<2>();
+        for ((near, far), pair) in near.windows(3).zip(far.windows(3)).zip(pairs) {
+            let [last, this, next] =
+                [0, 1, 2].map(|at| u16::from(near[at]) * 3 + u16::from(far[at]));
+            *pair = [(this * 3 + last + 8) >> 4, (this * 3 + next + 7) >> 4].map(|v| v as u8);
+        }
+    }
+
+    fn upsample_h1v2(self, near: &[u8], far: &[u8], bias: u16, out: &mut [u8]) {
+        for ((&near, &far), out) in near.iter().zip(far).zip(out) {
+            *out = ((u16::from(near) * 3 + u16::from(far) + bias) >> 2) as u8;
+        }
+    }
+
+    fn ycc_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        let (pixels, _) = out.as_chunks_mut::<3>();
+        for (((&y, &cb), &cr), pixel) in y.iter().zip(cb).zip(cr).zip(pixels) {
+            *pixel = pixel_to_rgb(y, cb, cr);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Every kernel of every level against the definition, over the full range of values.
+
+use super::scalar::Scalar;
+use super::{Job, Kernels, PlaneMut};
+use crate::entropy::Block;
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 8
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count)
+            .map(|_| match self.next() % 4 {
+                0 => 0,
+                1 => 255,
+                _ => self.next() as u8,
+            })
+            .collect()
+    }
+}
+
+/// Runs a check for each level but the definition.
+macro_rules! for_each_level {
+    ($check:ident) => {
+        #[cfg(target_arch = "x86_64")]
+        match textbook_simd::Avx2::get() {
+            Some(token) => $check(super::avx2::Kernels::new(token)),
+            None => println!("not tested: this CPU lacks AVX2"),
+        }
+    };
+}
+
+fn run_idct(kernels: impl Kernels, blocks: &[Block], table: &[i16; 64], corner: bool) -> Vec<u8> {
+    let stride = blocks.len() * 8 + 5;
+    let mut pixels = vec![9; stride * 8];
+    let jobs: Vec<_> =
+        (0..blocks.len() as u32).map(|block| Job { block, pixel: block * 8 }).collect();
+    let plane = PlaneMut { pixels: &mut pixels, stride };
+    if corner {
+        kernels.idct_corner(&jobs, blocks, table, plane);
+    } else {
+        kernels.idct(&jobs, blocks, table, plane);
+    }
+    pixels
+}
+
+#[test]
+fn idct_equals_the_definition() {
+    fn check(kernels: impl Kernels) {
+        let mut numbers = Numbers(0x1234_5678_9abc_def1);
+        for round in 0..3000 {
+            let count = 1 + round % 7;
+            let corner = round % 2 == 1;
+            let bits = 1 + numbers.next() % 16;
+            let filled = 1 + numbers.next() % 64;
+            let value = |numbers: &mut Numbers| {
+                let value = numbers.next() as i16 >> (16 - bits);
+                if numbers.next().is_multiple_of(9) { i16::MIN } else { value }
+            };
+            let mut blocks = vec![Block([0; 64]); count];
+            for block in &mut blocks {
+                for _ in 0..filled {
+                    let mut place = (numbers.next() % 64) as usize;
+                    if corner {
+                        place &= 0b01_1011;
+                    }
+                    block.0[place] = value(&mut numbers);
+                }
+            }
+            let mut table = [1; 64];
+            if round % 3 == 0 {
+                table = std::array::from_fn(|_| value(&mut numbers));
+            }
+            let expected = run_idct(Scalar, &blocks, &table, corner);
+            assert_eq!(run_idct(kernels, &blocks, &table, corner), expected, "round {round}");
+        }
+    }
+    for_each_level!(check);
+}
+
+#[test]
+fn a_flat_block_is_its_idct() {
+    for dc in i16::MIN..=i16::MAX {
+        for factor in [1, 3, 16, 255, -1] {
+            let mut block = Block([0; 64]);
+            block.0[0] = dc;
+            let pixel = super::scalar::flat_pixel(dc, &[factor; 64]);
+            let expected = super::scalar::idct_block(&block, &[factor; 64]);
+            assert_eq!([[pixel; 8]; 8], expected, "{dc} x {factor}");
+        }
+    }
+}
+
+#[test]
+fn colors_equal_the_definition_for_every_color() {
+    fn check(kernels: impl Kernels) {
+        let chroma: Vec<u8> = (0..=255).collect();
+        let mut expected = [0; 768];
+        let mut found = [0; 768];
+        for y in 0..=255 {
+            for cb in 0..=255 {
+                let (y, cb) = ([y; 256], [cb; 256]);
+                Scalar.ycc_to_rgb(&y, &cb, &chroma, &mut expected);
+                kernels.ycc_to_rgb(&y, &cb, &chroma, &mut found);
+                assert_eq!(found, expected);
+            }
+        }
+        let mut numbers = Numbers(77);
+        for length in 0..200 {
+            let [y, cb, cr] = [0; 3].map(|_| numbers.bytes(length));
+            let (mut found, mut expected) = (vec![0; length * 3], vec![1; length * 3]);
+            kernels.ycc_to_rgb(&y, &cb, &cr, &mut found);
+            Scalar.ycc_to_rgb(&y, &cb, &cr, &mut expected);
+            assert_eq!(found, expected, "{length} pixels");
+        }
+    }
+    for_each_level!(check);
+}
+
+#[test]
+fn upsampling_equals_the_definition() {
+    fn check(kernels: impl Kernels) {
+        let mut numbers = Numbers(99);
+        for length in 1..150 {
+            for _ in 0..20 {
+                let (near, far) = (numbers.bytes(length + 2), numbers.bytes(length + 2));
+                let mut found = vec![0; 2 * length];
+                let mut expected = vec![1; 2 * length];
+                kernels.upsample_h2v2(&near, &far, &mut found);
+                Scalar.upsample_h2v2(&near, &far, &mut expected);
+                assert_eq!(found, expected, "h2v2, {length} pixels");
+                kernels.upsample_h2v1(&near, &mut found);
+                Scalar.upsample_h2v1(&near, &mut expected);
+                assert_eq!(found, expected, "h2v1, {length} pixels");
+                for bias in [1, 2] {
+                    kernels.upsample_h1v2(&near, &far, bias, &mut found[..length]);
+                    Scalar.upsample_h1v2(&near, &far, bias, &mut expected[..length]);
+                    assert_eq!(found, expected, "h1v2, {length} pixels");
+                }
+            }
+        }
+    }
+    for_each_level!(check);
+}

@@ -1,0 +1,99 @@
+//! Whole streams: the pixels of libjpeg-turbo 3.2.0 (`tests/make_golden.py` of the
+//! project made them), on every level, and what comes of broken ones.
+
+use std::path::{Path, PathBuf};
+
+use textbook_jpeg::{Decoder, JpegError, read_header};
+use textbook_simd::Level;
+
+fn streams() -> Vec<(String, Vec<u8>, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the folder of golden files")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jpg"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() > 60, "the golden files are missing");
+    let read = |path: &Path| std::fs::read(path).expect("readable");
+    let stream = |path: PathBuf| {
+        (path.display().to_string(), read(&path), read(&path.with_extension("rgb")))
+    };
+    paths.into_iter().map(stream).collect()
+}
+
+fn decode(decoder: &mut Decoder, data: &[u8]) -> Result<Vec<u8>, JpegError> {
+    let header = read_header(data)?;
+    let mut out = vec![0x5a; header.width as usize * header.height as usize * 3];
+    decoder.decode_rgb(data, &mut out).map(|()| out)
+}
+
+#[test]
+fn pixels_are_those_of_libjpeg_turbo() {
+    for level in Level::available() {
+        // One decoder for all: what is left of earlier pictures must not show.
+        let mut decoder = Decoder::with_level(level);
+        for (name, data, expected) in streams() {
+            let found = decode(&mut decoder, &data).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert!(found == expected, "{name} on level {level}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_cut_anywhere_is_an_error() {
+    for (name, data, _) in streams().into_iter().filter(|(name, ..)| !name.contains("trailing")) {
+        let mut decoder = Decoder::new();
+        let step = data.len() / 40 + 1;
+        for length in (0..data.len()).step_by(step).chain(data.len() - 3..data.len()) {
+            match decode(&mut decoder, &data[..length]) {
+                Err(JpegError::Truncated { offset, .. }) => assert_eq!(offset, length, "{name}"),
+                Err(JpegError::Empty) => assert_eq!(length, 0),
+                other => panic!("{name} cut at {length}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Broken streams: no panic, and the same result on every level, whatever was decoded
+/// before.
+#[test]
+fn broken_streams_give_the_same_on_every_level() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize
+    };
+    let mut used: Vec<Decoder> = Level::available().map(Decoder::with_level).collect();
+    let (mut decoded, mut refused) = (0, 0);
+    for (name, data, _) in streams() {
+        for _ in 0..60 {
+            let mut broken = data.clone();
+            for _ in 0..1 + next() % 3 {
+                let at = next() % broken.len();
+                match next() % 4 {
+                    0 => broken[at] ^= 1 << (next() % 8),
+                    1 => broken[at] = next() as u8,
+                    2 => drop(broken.remove(at)),
+                    _ => broken.insert(at, next() as u8),
+                }
+            }
+            let is_small = |data: &[u8]| {
+                read_header(data).is_ok_and(|header| header.width * header.height < 1 << 18)
+            };
+            if !is_small(&broken) {
+                continue;
+            }
+            let expected = decode(&mut Decoder::with_level(Level::Scalar), &broken);
+            for decoder in &mut used {
+                let found = decode(decoder, &broken);
+                assert!(found == expected, "{name}: {:?} {:?}", found.err(), expected.err());
+            }
+            if expected.is_ok() { decoded += 1 } else { refused += 1 }
+        }
+    }
+    println!("{decoded} broken streams decoded, {refused} refused");
+    assert!(decoded > 100 && refused > 100);
+}
