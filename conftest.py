@@ -1,11 +1,16 @@
-"""What tests and benchmarks share: the `--benchmark` option and where pictures come from."""
+"""What tests and benchmarks share: the `--benchmark` option, pictures, small corpora."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
+
+import textbook_fast
 
 ROOT = Path(__file__).resolve().parent
 
@@ -47,3 +52,46 @@ def keyframe_files(example_data: Path) -> list[Path]:
     files = sorted(Path(folder).rglob("*.jpg"))
     assert files, f"no .jpg files below {folder}"
     return files
+
+
+Writer: TypeAlias = Callable[..., Path]
+
+
+@pytest.fixture
+def write_json(tmp_path: Path) -> Writer:
+    """A function that writes records as one indented array and returns the path."""
+
+    def write(records: list[dict[str, Any]] | str | bytes, name: str = "corpus.json") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(records, bytes):
+            path.write_bytes(records)
+        elif isinstance(records, str):
+            path.write_text(records, encoding="utf-8")
+        else:
+            path.write_text(json.dumps(records, ensure_ascii=False, indent=4), encoding="utf-8")
+        return path
+
+    return write
+
+
+def record(*images: str, text: str = "said") -> dict[str, Any]:
+    """A record with these images, each followed by a text."""
+    rows = [row for image in images for row in ((image, None), (None, f"{text} {image}"))]
+    return {
+        "images": [row[0] for row in rows],
+        "texts": [row[1] for row in rows],
+        "text_ocr_list": [row[1] for row in rows],
+        "metadata": [],
+        "image_num": len(images),
+        "text_num": 7,
+        "token_num": 7 + 576 * len(images),
+    }
+
+
+@pytest.fixture
+def example(example_data: Path, tmp_path: Path) -> textbook_fast.Dataset:
+    """The example dataset, its index kept out of the checkout."""
+    copy = tmp_path / "textbook_sample_100.json"
+    copy.write_bytes((example_data / "textbook_sample_100.json").read_bytes())
+    return textbook_fast.open(copy, images=example_data / "sample_100_images")

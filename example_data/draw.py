@@ -56,7 +56,7 @@ def draw(
     painter = Painter(figure, axes, width, height, colors, rng)
     painter.title(step.title, footer)
     getattr(painter, step.kind)(shown, part / parts)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[:height, :width, :3].copy()
     return finish(pixels, rng, has_camera=seed % 5 < 3)
@@ -83,7 +83,9 @@ class Painter:
 
     def title(self, title: str, footer: str) -> None:
         self.text(60, self.height - 64, title, 30, color=self.colors.accent, weight="bold")
-        self.axes.plot([60, self.width - 60], [self.height - 108] * 2, color=self.colors.faint, lw=2)
+        self.axes.plot(
+            [60, self.width - 60], [self.height - 108] * 2, color=self.colors.faint, lw=2
+        )
         self.text(60, 30, footer, 12, color=self.colors.faint)
 
     def bullets(self, lines: tuple[str, ...], _part: float) -> None:
@@ -99,8 +101,13 @@ class Painter:
             self.text(self.width * 0.42, y, line, 34 if "$" in line else 25, ha="center")
         y = self.height - 220
         box = FancyBboxPatch(
-            (90, y - 62), self.width * 0.84 - 180, 124, boxstyle="round,pad=6", fill=False,
-            ec=self.colors.accent, lw=2.5,
+            (90, y - 62),
+            self.width * 0.84 - 180,
+            124,
+            boxstyle="round,pad=6",
+            fill=False,
+            ec=self.colors.accent,
+            lw=2.5,
         )
         self.axes.add_patch(box)
 
@@ -126,15 +133,21 @@ class Painter:
             self.axes.add_patch(cell)
             self.text(104, y, left.strip(), 23)
             self.text(60 + self.width * 0.62, y, right.strip(), 23, ha="right", weight="bold")
-        self.axes.plot([80, 80 + self.width * 0.62], [self.height - 160] * 2, color=self.colors.ink, lw=2)
+        self.axes.plot(
+            [80, 80 + self.width * 0.62], [self.height - 160] * 2, color=self.colors.ink, lw=2
+        )
 
     def plot(self, lines: tuple[str, ...], part: float) -> None:
         chart: Any = self.figure.add_axes((0.09, 0.14, 0.5, 0.64), facecolor=self.colors.paper)
         x = np.linspace(0, 6, 400)
         a, b = self.rng.uniform(0.6, 1.6, 2)
         curves = (
-            lambda v: a * v + b, lambda v: np.sin(2 * v * a), lambda v: np.exp(v * a * 0.4),
-            lambda v: 2.5 / (1 + np.exp(-3 * (v - 3))), lambda v: a * (v - 2.4) ** 2, lambda v: np.log1p(3 * v),
+            lambda v: a * v + b,
+            lambda v: np.sin(2 * v * a),
+            lambda v: np.exp(v * a * 0.4),
+            lambda v: 2.5 / (1 + np.exp(-3 * (v - 3))),
+            lambda v: a * (v - 2.4) ** 2,
+            lambda v: np.log1p(3 * v),
         )
         first, second = self.rng.permutation(len(curves))[:2]
         if any("P(7)" in line for line in lines):
@@ -145,7 +158,9 @@ class Painter:
             if part > 0.7:
                 chart.plot(x, curves[second](x), color="#d0577a", lw=3, ls="--")
                 at = float(self.rng.uniform(1, 5))
-                chart.plot([at], [curves[first](np.array([at]))[0]], "o", color=self.colors.ink, ms=11)
+                chart.plot(
+                    [at], [curves[first](np.array([at]))[0]], "o", color=self.colors.ink, ms=11
+                )
         chart.grid(visible=True, color=self.colors.faint, alpha=0.35)
         chart.tick_params(colors=self.colors.ink, labelsize=13)
         for spine in chart.spines.values():
@@ -157,13 +172,24 @@ class Painter:
         chalk = [patheffects.withStroke(linewidth=5, foreground=self.colors.ink, alpha=0.16)]
         strokes = 3 + round(4 * part)
         for stroke in range(strokes):
-            x, y = self.rng.uniform(0.55, 0.9) * self.width, self.rng.uniform(0.25, 0.62) * self.height
+            x, y = (
+                self.rng.uniform(0.55, 0.9) * self.width,
+                self.rng.uniform(0.25, 0.62) * self.height,
+            )
             kind = (stroke + int(self.rng.integers(2))) % 3
             color = self.colors.accent if stroke % 3 == 1 else self.colors.ink
             self.stroke(kind, x, y, color, chalk)
         for row, line in enumerate(lines):
             y = self.height - 200 - row * 96 + self.rng.normal(0, 4)
-            self.text(90, y, line, 26, style="italic", rotation=self.rng.normal(0.6, 0.5), path_effects=chalk)
+            self.text(
+                90,
+                y,
+                line,
+                26,
+                style="italic",
+                rotation=self.rng.normal(0.6, 0.5),
+                path_effects=chalk,
+            )
 
     def stroke(self, kind: int, x: float, y: float, color: str, effects: list[Any]) -> None:
         """A line, a triangle or an ellipse, as a hand draws it."""
@@ -176,7 +202,9 @@ class Painter:
             points = np.stack([np.interp(t * 3, range(4), corner) for corner in corners])
             points += np.array([[x - reach[0] / 2], [y - reach[1] / 2]])
         else:
-            points = np.stack([x + reach[0] * np.cos(6.5 * t), y + 0.6 * reach[1] * np.sin(6.5 * t)])
+            points = np.stack(
+                [x + reach[0] * np.cos(6.5 * t), y + 0.6 * reach[1] * np.sin(6.5 * t)]
+            )
         wobble = np.cumsum(self.rng.normal(0, 0.5, points.shape), axis=1)
         points += wobble - np.linspace(0, 1, 90) * wobble[:, -1:]
         self.axes.plot(*points, color=color, lw=3.2, solid_capstyle="round", path_effects=effects)
@@ -190,10 +218,18 @@ class Painter:
         for row, line in enumerate(lines):
             y = self.height - 200 - row * 84
             self.text(self.width * 0.64, y, line, 21)
-            self.axes.plot([60 + wide * 0.7, self.width * 0.63], [y - 90, y], color=self.colors.accent, lw=2, zorder=2)
+            self.axes.plot(
+                [60 + wide * 0.7, self.width * 0.63],
+                [y - 90, y],
+                color=self.colors.accent,
+                lw=2,
+                zorder=2,
+            )
 
 
-def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> NDArray[np.float64]:
+def smooth_noise(
+    rng: np.random.Generator, height: int, width: int, cells: int
+) -> NDArray[np.float64]:
     """Noise of about `cells` bumps across, 0 to 1."""
     rows = max(2, cells * height // width)
     grid = rng.random((rows + 1, cells + 1))
@@ -215,7 +251,8 @@ def texture(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uin
     value = (value - value.min()) / (value.max() - value.min())
     low, high = rng.uniform(20, 110, 3), rng.uniform(120, 245, 3)
     picture = low + (high - low) * value[..., None] + rng.normal(0, 2.5, (height, width, 3))
-    return picture.clip(0, 255).astype(np.uint8)
+    result: NDArray[np.uint8] = picture.clip(0, 255).astype(np.uint8)
+    return result
 
 
 def finish(
@@ -233,5 +270,7 @@ def finish(
         inset[body] = (np.array([70, 84, 120]) + shade)[body]
         inset[head] = (np.array([196, 158, 132]) + shade)[head]
         inset += rng.normal(0, 5, inset.shape)
-        pixels[height - high - 16 : height - 16, width - wide - 16 : width - 16] = inset.clip(0, 255)
+        pixels[height - high - 16 : height - 16, width - wide - 16 : width - 16] = inset.clip(
+            0, 255
+        )
     return pixels

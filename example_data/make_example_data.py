@@ -43,9 +43,21 @@ IMAGE_TOKENS = 576
 WHOLE = (0, 7, 13)
 # How the ten units (keyframe and text) of another lesson become samples.
 PARTITIONS = (
-    (2, 2, 2, 2, 1, 1), (1, 3, 2, 1, 2, 1), (4, 1, 1, 2, 1, 1), (2, 1, 2, 2, 1, 2), (3, 2, 2, 1, 2),
+    (2, 2, 2, 2, 1, 1),
+    (1, 3, 2, 1, 2, 1),
+    (4, 1, 1, 2, 1, 1),
+    (2, 1, 2, 2, 1, 2),
+    (3, 2, 2, 1, 2),
 )
-SIZES = ((1280, 720),) * 13 + ((1278, 720), (960, 720), (1280, 656), (1280, 690), (1124, 720), (1280, 688), (1152, 720))
+SIZES = ((1280, 720),) * 13 + (
+    (1278, 720),
+    (960, 720),
+    (1280, 656),
+    (1280, 690),
+    (1124, 720),
+    (1280, 688),
+    (1152, 720),
+)
 # FFmpeg's quantizer scale; bounds of the search for the wished weight.
 COARSEST, FINEST = 24, 1
 
@@ -80,7 +92,9 @@ def make_vid(rng: np.random.Generator, number: int) -> str:
     """A made-up id of YouTube's kind; some begin with a hyphen or hold an underscore."""
     letters = string.ascii_letters + string.digits + "-_"
     vid = "".join(letters[k] for k in rng.integers(0, 62, 11))
-    return {0: f"-{vid[1:]}", 1: f"{vid[:4]}_{vid[5:]}", 2: f"_{vid[1:6]}-{vid[7:]}"}.get(number % 5, vid)
+    return {0: f"-{vid[1:]}", 1: f"{vid[:4]}_{vid[5:]}", 2: f"_{vid[1:6]}-{vid[7:]}"}.get(
+        number % 5, vid
+    )
 
 
 def units_of(number: int, lesson: Lesson, rng: np.random.Generator) -> list[Unit]:
@@ -97,9 +111,20 @@ def units_of(number: int, lesson: Lesson, rng: np.random.Generator) -> list[Unit
             visible = step.lines[: max(1, -(-len(step.lines) * part // parts))]
             units.append(
                 Unit(
-                    vid, clock, end, 1 + int(rng.integers(6) == 0), asr, "\n".join([step.title, *visible]),
-                    step, part, parts, lesson.theme, f"{lesson.title} · {place + 1}/5", size,
-                    number * 100 + place * 7, lesson.subject,
+                    vid,
+                    clock,
+                    end,
+                    1 + int(rng.integers(6) == 0),
+                    asr,
+                    "\n".join([step.title, *visible]),
+                    step,
+                    part,
+                    parts,
+                    lesson.theme,
+                    f"{lesson.title} · {place + 1}/5",
+                    size,
+                    number * 100 + place * 7,
+                    lesson.subject,
                 )
             )
             clock = end + float(rng.integers(3)) * 0.36
@@ -139,7 +164,12 @@ def sample_json(units: list[Unit], number: int) -> dict[str, Any]:
         if (number * 7 + place) % 6 == 4 and place + 1 < len(units):
             continue
         for said in waiting:
-            clip = {"vid": said.vid, "start_time": said.start, "end_time": said.end, "subject": said.subject}
+            clip = {
+                "vid": said.vid,
+                "start_time": said.start,
+                "end_time": said.end,
+                "subject": said.subject,
+            }
             rows.append((None, said.asr, f"{said.asr}\n{said.ocr}", clip))
         waiting = []
     words = sum(len(row[2].split()) for row in rows if row[2])
@@ -183,8 +213,13 @@ def keyframe(unit: Unit) -> bytes:
     """Draws and encodes a keyframe, with the weight that its place in the seed says."""
     rng = np.random.default_rng(SEED + unit.seed * 10 + unit.part)
     pixels = draw(
-        unit.step, part=unit.part, parts=unit.parts, theme=unit.theme, footer=unit.footer,
-        size=unit.size, seed=unit.seed,
+        unit.step,
+        part=unit.part,
+        parts=unit.parts,
+        theme=unit.theme,
+        footer=unit.footer,
+        size=unit.size,
+        seed=unit.seed,
     )
     wished = float(np.exp(rng.normal(np.log(48_000), 0.5)))
     has_aspect = bool(rng.random() < 0.95)
@@ -259,26 +294,50 @@ def clips_json(samples: list[list[Unit]]) -> list[dict[str, Any]]:
         pair = number % 25 == 9
         clips = [clip_json(unit, "image_text_pair" if pair else unit.vid) for unit in units]
         if number % 4 == 3:
-            clips.append({"vid": "End of a Video", "clip_path": "", "image_tokens": 0, "token_num": 0})
-        corpus.append({"token_num": sum(clip["token_num"] for clip in clips), "conversations": clips})
+            clips.append(
+                {"vid": "End of a Video", "clip_path": "", "image_tokens": 0, "token_num": 0}
+            )
+        corpus.append(
+            {"token_num": sum(clip["token_num"] for clip in clips), "conversations": clips}
+        )
     return corpus
 
 
 def notebook() -> dict[str, Any]:
     """The notebook that shows samples, without outputs."""
     cells = (
-        ("markdown", "# Looking at interleaved samples\n\nRun it in this folder. `ds[i]` reads one sample; its images are decoded when they are touched."),
+        (
+            "markdown",
+            "# Looking at interleaved samples\n\nRun it in this folder. `ds[i]` reads one sample; its images are decoded when they are touched.",
+        ),
         ("code", 'import textbook_fast\n\nds = textbook_fast.open("textbook_sample_100.json")\nds'),
         ("markdown", "## In reading order"),
-        ("code", "sample = ds[0]\nfor kind, item in sample.interleaved():\n    print(item if kind == \"text\" else f\"[image {item.shape[1]} x {item.shape[0]}]\")"),
-        ("markdown", "## With the keyframes\n\n`image_bytes` gives the JPEG as it is in the folder, which a notebook can show."),
-        ("code", "from IPython.display import Image, Markdown, display\n\n\ndef show(sample):\n    for k, (frame, text) in enumerate(zip(sample.keyframes, sample.texts)):\n        if frame is not None:\n            display(Markdown(f\"[{frame.vid} at {frame.start_seconds:.0f} s]({frame.url})\"))\n            display(Image(data=sample.image_bytes(k), width=480))\n        if text is not None:\n            display(Markdown(text))\n\n\nshow(ds[0])"),
+        (
+            "code",
+            'sample = ds[0]\nfor kind, item in sample.interleaved():\n    print(item if kind == "text" else f"[image {item.shape[1]} x {item.shape[0]}]")',
+        ),
+        (
+            "markdown",
+            "## With the keyframes\n\n`image_bytes` gives the JPEG as it is in the folder, which a notebook can show.",
+        ),
+        (
+            "code",
+            'from IPython.display import Image, Markdown, display\n\n\ndef show(sample):\n    for k, (frame, text) in enumerate(zip(sample.keyframes, sample.texts)):\n        if frame is not None:\n            display(Markdown(f"[{frame.vid} at {frame.start_seconds:.0f} s]({frame.url})"))\n            display(Image(data=sample.image_bytes(k), width=480))\n        if text is not None:\n            display(Markdown(text))\n\n\nshow(ds[0])',
+        ),
         ("markdown", "## All samples at a glance"),
-        ("code", "images = [sample.image_num for sample in ds]\ntokens = [sample.token_num for sample in ds]\nprint(f\"{len(ds)} samples, {sum(images)} images, {sum(tokens):,} tokens\")\nprint(f\"images in a sample: {min(images)} to {max(images)}\")"),
+        (
+            "code",
+            'images = [sample.image_num for sample in ds]\ntokens = [sample.token_num for sample in ds]\nprint(f"{len(ds)} samples, {sum(images)} images, {sum(tokens):,} tokens")\nprint(f"images in a sample: {min(images)} to {max(images)}")',
+        ),
     )
     made: list[dict[str, Any]] = []
     for number, (kind, source) in enumerate(cells):
-        cell: dict[str, Any] = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": source}
+        cell: dict[str, Any] = {
+            "cell_type": kind,
+            "id": f"cell-{number}",
+            "metadata": {},
+            "source": source,
+        }
         if kind == "code":
             cell |= {"execution_count": None, "outputs": []}
         made.append(cell)
@@ -312,7 +371,9 @@ def main() -> None:
         if found != version:
             print(f"{package} is {found}, not {version}: the bytes may differ", file=sys.stderr)  # noqa: T201
     lessons = all_units()
-    samples = [sample for number, units in enumerate(lessons) for sample in samples_of(number, units)]
+    samples = [
+        sample for number, units in enumerate(lessons) for sample in samples_of(number, units)
+    ]
     # The samples of a video do not lie together in the dataset.
     order = np.random.default_rng(SEED + 1).permutation(len(samples))
     samples = [samples[k] for k in order]

@@ -1,21 +1,29 @@
 """The compiled module: conversion and error mapping. Not a public interface."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypedDict, final
+from typing import Any, final
 
 from textbook_fast.errors import ImageError, JpegError
+from textbook_fast.index_info import Identity, IndexInfo
 from textbook_fast.jpeg import BytesLike, Image
 
-Identity: TypeAlias = tuple[int, int, int, int]
-
-class IndexInfo(TypedDict):
-    path: str
-    bytes: int
-    samples: int
-    layout: str
-    built_in_seconds: float | None
-    sidecar: str | None
-    warning: str | None
+__all__ = [
+    "MAX_THREADS",
+    "Files",
+    "ImageStore",
+    "Record",
+    "__version__",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "available_threads",
+    "before_fork",
+    "decode_jpeg",
+    "decode_jpegs",
+    "image_root_of",
+    "load_images",
+    "parse_keyframe_name",
+    "simd_level",
+]
 
 __version__: str
 MAX_THREADS: int

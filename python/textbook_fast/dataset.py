@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import operator
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, SupportsIndex, TypeAlias, overload
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from textbook_fast import _core
 from textbook_fast.errors import SampleIndexError, SourceNotFoundError, TextbookError
 from textbook_fast.images import ImageReader
+from textbook_fast.index_info import Identity, IndexInfo
 from textbook_fast.jpeg import OnError, check_on_error
 from textbook_fast.sample import Sample, decode_together
 from textbook_fast.threads import check_threads, choose_threads, in_data_loader_worker
@@ -41,7 +43,7 @@ class _Options:
     threads: int | None
 
 
-def open(  # noqa: A001, PLR0913
+def open(  # noqa: A001
     path: PathLike | Sequence[PathLike],
     *,
     images: PathLike | Sequence[PathLike] | None = None,
@@ -90,8 +92,41 @@ def open(  # noqa: A001, PLR0913
     _check_choice("decode", decode, ("auto", "lazy", "eager", "never"))
     _check_choice("access", access, ("map", "read"))
     options = _Options(decode, access, bool(recover), check_threads(threads))
-    paths = _expand(path)
-    files = _open_files(paths, options, expected=None)
+    files = _open_files(_expand(path), options)
+    return _with_images(files, options, images, on_error)
+
+
+def open_unkept(
+    path: PathLike | Sequence[PathLike],
+    *,
+    images: Sequence[PathLike] | None = None,
+    threads: int | None = None,
+) -> Dataset:
+    """As `open`, with the index built anew, in memory alone. For measuring."""
+    options = _Options("lazy", "map", recover=False, threads=check_threads(threads))
+    files = _open_files(_expand(path), options, read_sidecar=False, write_sidecar=False)
+    return _with_images(files, options, images, "mark")
+
+
+def build_index(
+    path: PathLike | Sequence[PathLike], *, rebuild: bool = False, threads: int | None = None
+) -> list[IndexInfo]:
+    """Builds the offset index of each file, unless there is one that fits.
+
+    Raises:
+        TextbookError: As of `open`.
+    """
+    options = _Options("never", "map", recover=False, threads=check_threads(threads))
+    return _open_files(_expand(path), options, read_sidecar=not rebuild).index_info
+
+
+def _with_images(
+    files: _core.Files,
+    options: _Options,
+    images: PathLike | Sequence[PathLike] | None,
+    on_error: OnError,
+) -> Dataset:
+    decode, paths = options.decode, files.paths
     roots = None if images is None else [os.path.abspath(root) for root in _as_paths(images)]
     reader = ImageReader(
         roots,
@@ -218,7 +253,7 @@ class Dataset(Sequence[Sample]):
         return self._reader.find_roots()
 
     @property
-    def index_info(self) -> list[_core.IndexInfo]:
+    def index_info(self) -> list[IndexInfo]:
         """How each file's offset index came to be."""
         return self._files.index_info
 
@@ -251,7 +286,7 @@ class Dataset(Sequence[Sample]):
 
 def _reopen(
     paths: list[str],
-    identities: list[_core.Identity],
+    identities: list[Identity],
     options: _Options,
     reader: ImageReader,
     view: View,
@@ -260,16 +295,27 @@ def _reopen(
 
 
 def _open_files(
-    paths: list[str], options: _Options, *, expected: list[_core.Identity] | None
+    paths: list[str],
+    options: _Options,
+    *,
+    expected: list[Identity] | None = None,
+    read_sidecar: bool = True,
+    write_sidecar: bool = True,
 ) -> _core.Files:
     threads, _ = choose_threads(options.threads)
-    return _core.Files(
+    files = _core.Files(
         paths,
         access=options.access,
         recover=options.recover,
         threads=threads,
         expected=expected,
+        read_sidecar=read_sidecar,
+        write_sidecar=write_sidecar,
     )
+    for info in files.index_info:
+        if info["warning"]:
+            warnings.warn(info["warning"], RuntimeWarning, stacklevel=4)
+    return files
 
 
 def _probe(files: _core.Files) -> list[str]:

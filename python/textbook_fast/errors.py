@@ -164,10 +164,17 @@ class JpegError(TextbookError, ValueError):
     Attributes:
         kind: A short stable name of what is wrong, as ``"truncated"``.
         offset: Byte offset of the trouble in the data, or None.
+        index: Which of several images it is, or None.
+
+    It is falsy, so that it can be told from an array where it stands in its place.
     """
 
     kind: str
     offset: int | None
+    index: int | None
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class ImageError(TextbookError, ValueError):

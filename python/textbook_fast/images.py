@@ -104,6 +104,8 @@ class ImageReader:
 
         An image that cannot be had is an `ImageError` in its place.
         """
+        if all(path is None for path in paths):
+            return [None] * len(paths)
         threads, _ = choose_threads(self.threads)
         return _core.load_images(self.store, list(paths), threads)
 
@@ -135,6 +137,10 @@ class ImageReader:
             parent = Path(file).resolve().parent
             candidates.append(str(parent))
             with os.scandir(parent) as entries:
-                siblings = [entry.path for _, entry in zip(range(MAX_SIBLINGS), entries, strict=False) if entry.is_dir()]
+                siblings = [
+                    entry.path
+                    for _, entry in zip(range(MAX_SIBLINGS), entries, strict=False)
+                    if entry.is_dir()
+                ]
             candidates.extend(sorted(siblings))
         return list(dict.fromkeys(candidates))

@@ -170,7 +170,7 @@ class Sample:
                 image's place.
         """
         if self._images is None:
-            self._images = self._load(range(len(self.image_paths)))
+            self._images = self._load(range(len(self._checked_paths())))
         return self._images
 
     def image(self, k: int) -> Image | ImageError | None:
@@ -213,6 +213,12 @@ class Sample:
             if text is not None:
                 yield "text", text
 
+    def _checked_paths(self) -> list[str | None]:
+        """The images' paths, once they are known to be aligned with the texts."""
+        paths = self.image_paths
+        _ = self.texts
+        return paths
+
     def _position(self, k: int) -> int:
         count = len(self.image_paths)
         k = operator.index(k)
@@ -238,15 +244,15 @@ class Sample:
         self, images: list[Image | ImageError | None], positions: Sequence[int]
     ) -> list[Image | ImageError | None]:
         """Gives errors their place, and raises the first where that is wanted."""
-        errors = [k for k, image in enumerate(images) if isinstance(image, ImageError)]
-        for k in errors:
-            images[k] = images[k].at(self.index, positions[k])  # type: ignore[union-attr]
+        errors: list[ImageError] = []
+        for place, image in enumerate(images):
+            if isinstance(image, ImageError):
+                errors.append(image.at(self.index, positions[place]))
+                images[place] = errors[-1]
         if errors and self._reader.on_error == "raise":
-            error = images[errors[0]]
-            assert isinstance(error, ImageError)
             if len(errors) > 1:
-                error.add_note(f"{len(errors) - 1} more of this sample's images cannot be had")
-            raise error
+                errors[0].add_note(f"{len(errors) - 1} more of this sample's images cannot be had")
+            raise errors[0]
         return images
 
 
@@ -255,7 +261,7 @@ def decode_together(samples: Sequence[Sample]) -> None:
     waiting = [sample for sample in samples if sample._images is None]
     if not waiting:
         return
-    paths = [sample.image_paths for sample in waiting]
+    paths = [sample._checked_paths() for sample in waiting]
     reader = waiting[0]._open_reader(decodes=True)
     images = iter(reader.load([path for of_sample in paths for path in of_sample]))
     for sample, of_sample in zip(waiting, paths, strict=True):

@@ -72,5 +72,7 @@ def _of_environment(name: str, text: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise ValueError(f"the environment variable {name} must be an integer of 1 or more, not {text!r}")
+        raise ValueError(
+            f"the environment variable {name} must be an integer of 1 or more, not {text!r}"
+        )
     return min(number, MAX_THREADS)

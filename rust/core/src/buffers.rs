@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use crate::pool::lock;
 
@@ -17,14 +17,9 @@ static CACHE: Mutex<Cache> = Mutex::new(Cache { free: BTreeMap::new(), bytes: 0 
 
 /// The buffers that wait to be used again, by length.
 #[derive(Debug)]
-pub(crate) struct Cache {
+struct Cache {
     free: BTreeMap<usize, Vec<Vec<u8>>>,
     bytes: usize,
-}
-
-/// Holds the cache still over a fork.
-pub(crate) fn lock_cache() -> MutexGuard<'static, Cache> {
-    lock(&CACHE)
 }
 
 impl Cache {
@@ -61,7 +56,8 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// A buffer of `length` bytes with unspecified content.
+    /// A buffer of `length` bytes with unspecified content. Only for threads that have
+    /// passed the pool's gate, so that no fork meets the cache's lock.
     #[must_use]
     pub fn take(length: usize) -> Buffer {
         let size = length.saturating_add(ALIGNMENT - 1);

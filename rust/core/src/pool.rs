@@ -9,12 +9,15 @@
 //!
 //! A forked child has only the thread that called fork; whatever lock another
 //! thread held then stays locked in it for good. So [`before_fork`] closes the
-//! [gate](enter), which every piece of work passes, lets the pieces under way
-//! end, ends the pool's threads, and holds the pool's locks over the fork.
-//! [`after_fork`] lets go of them on both sides. Threads start again with the
-//! next job.
+//! [gate](enter), waits until the pieces of work under way have ended, and ends the
+//! pool's threads. Every lock of this crate that outlives a call is taken by a thread
+//! that has passed the gate, or by one that holds Python's lock, which the forking
+//! thread holds at the fork itself. So none is locked then, and nothing has to be
+//! held over the fork. (Holding one would be wrong: the forking thread may wait for
+//! Python's lock, whose holder may be freeing a picture.) [`after_fork`] opens the gate
+//! on both sides. Threads start again with the next job.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +25,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-use crate::buffers;
 
 /// More threads than this are never started, whatever is asked for.
 pub const MAX_THREADS: usize = 256;
@@ -234,6 +235,7 @@ impl State {
 
 impl Pool {
     fn submit(&self, job: &Arc<Job>, helpers: usize) {
+        let _pass = enter();
         let mut state = lock(&self.state);
         state.queue.push_back(Arc::clone(job));
         state.grow(helpers);
@@ -297,13 +299,8 @@ impl ThreadId {
 static FORKING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// The locks that a forking thread holds from `before_fork` to `after_fork`.
-    static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
-}
-
-struct Held {
-    state: MutexGuard<'static, State>,
-    _buffers: MutexGuard<'static, buffers::Cache>,
+    /// This thread is between `before_fork` and `after_fork`.
+    static IS_FORKING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Which side of a fork [`after_fork`] runs on.
@@ -316,9 +313,9 @@ pub enum Side {
 }
 
 /// Brings the process to where fork is harmless: no work under way, no thread of
-/// the pool, every lock held by this thread. Call [`after_fork`] next, from the
-/// same thread, on both sides. Call it without Python's lock: it may have to wait
-/// for a fork of another thread, and for pieces of work to end.
+/// the pool, no lock held. Call [`after_fork`] next, from the same thread, on both
+/// sides. Call it without Python's lock: it may have to wait for a fork of another
+/// thread, and for pieces of work to end.
 pub fn before_fork() {
     while FORKING.swap(true, Ordering::SeqCst) {
         std::thread::sleep(Duration::from_micros(50));
@@ -345,27 +342,29 @@ pub fn before_fork() {
             std::thread::sleep(Duration::from_micros(20));
         }
     }
-    let held = Held { state: lock(&POOL.state), _buffers: buffers::lock_cache() };
-    HELD.with_borrow_mut(|slot| *slot = Some(held));
+    IS_FORKING.set(true);
 }
 
 /// Goes on after a fork, on either side of it.
 pub fn after_fork(side: Side) {
-    let Some(mut held) = HELD.with_borrow_mut(Option::take) else { return };
+    if !IS_FORKING.replace(false) {
+        return;
+    }
     ENDING.store(false, Ordering::SeqCst);
+    let mut state = lock(&POOL.state);
     match side {
-        // The jobs of threads that do not exist here.
+        // The jobs of threads that do not exist here, and their passes.
         Side::Child => {
-            held.state.queue.clear();
-            held.state.idle = 0;
+            state.queue.clear();
+            state.idle = 0;
             PASSES.store(0, Ordering::SeqCst);
         }
         Side::Parent => {
-            let wanted = held.state.queue.iter().map(|job| job.places.load(Ordering::SeqCst)).sum();
-            held.state.grow(wanted);
+            let wanted = state.queue.iter().map(|job| job.places.load(Ordering::SeqCst)).sum();
+            state.grow(wanted);
         }
     }
-    drop(held);
+    drop(state);
     CLOSED.store(false, Ordering::SeqCst);
     FORKING.store(false, Ordering::SeqCst);
 }

@@ -43,6 +43,7 @@ impl Files {
     #[new]
     #[pyo3(signature = (paths, *, access, recover, threads, expected=None, read_sidecar=true, write_sidecar=true, progress=true))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
+    #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
     fn new(
         py: Python<'_>,
         paths: Vec<PathBuf>,
@@ -113,7 +114,9 @@ impl Files {
         let part = &self.parts[number];
         let place = position - part.first;
         let mut bytes = Vec::new();
-        let read = part.index.read(place, &part.source, &mut bytes);
+        let mut read = || part.index.read(place, &part.source, &mut bytes);
+        // A map answers at once; a network file system may take its time.
+        let read = if part.source.mapped().is_some() { read() } else { py.detach(read) };
         read.map_err(|error| to_pyerr(py, &error))?;
         Ok((Record::from_bytes(bytes), number, place))
     }
@@ -164,9 +167,9 @@ fn watched(
     let mut bar = None;
     let mut interrupted = None;
     let result = loop {
-        let received;
-        (received, receiver) = py.detach(move || (receiver.recv_timeout(TICK), receiver));
-        match received {
+        let answer;
+        (answer, receiver) = py.detach(move || (receiver.recv_timeout(TICK), receiver));
+        match answer {
             Ok(result) => break Some(result),
             Err(RecvTimeoutError::Disconnected) => break None,
             Err(RecvTimeoutError::Timeout) => {}

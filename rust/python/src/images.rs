@@ -22,7 +22,7 @@ use crate::errors::{exception, to_pyerr};
 #[pyclass(frozen, module = "textbook_fast._core")]
 pub struct Pixels(Picture);
 
-fn to_array<'py>(py: Python<'py>, picture: Picture) -> PyResult<Bound<'py, PyAny>> {
+fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> {
     let shape = (picture.height, picture.width, 3);
     let owner = Bound::new(py, Pixels(picture))?;
     let pixels = owner.get();
@@ -222,6 +222,7 @@ impl ImageStore {
 /// The images of these paths as arrays, None where a path is None; an `ImageError`
 /// stands in the place of what cannot be had.
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
 pub fn load_images<'py>(
     py: Python<'py>,
     store: &Bound<'py, ImageStore>,

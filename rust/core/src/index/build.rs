@@ -99,13 +99,12 @@ fn array(source: &Arc<Source>, plan: Plan, start: u64, progress: &Arc<Progress>)
     for (chunk, scanned) in chunks.iter().zip(scanned) {
         let scanned = scanned.map_err(|panic| bug(source, &panic.0))??;
         let is_right = chunk.guess.is_some_and(|guess| guess.agrees(&joined.state));
-        let next = match scanned.filter(|_| is_right) {
-            Some(scanned) => scanned,
-            None => {
-                progress.check()?;
-                let _pass = pool::enter();
-                scan_chunk(source, plan.level, *chunk, joined.state)?
-            }
+        let next = if let Some(scanned) = scanned.filter(|_| is_right) {
+            scanned
+        } else {
+            progress.check()?;
+            let _pass = pool::enter();
+            scan_chunk(source, plan.level, *chunk, joined.state)?
         };
         let last_end = next.state.last_end.max(joined.state.last_end);
         joined.starts.extend_from_slice(&next.starts);

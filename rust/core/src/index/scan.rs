@@ -151,7 +151,6 @@ fn skip_gap(
 
 /// Goes through the bytes of a record, to the one after its closing brace or to the end.
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "the kernel has to be inlined into its level's entry")]
 fn scan_record<K: Kernel>(
     kernel: K,
     bytes: &[u8],

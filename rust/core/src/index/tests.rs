@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::source::{Access, Source};
 use crate::test_folder::TestFolder;
 
-fn open(path: &PathBuf, access: Access) -> Arc<Source> {
+fn open(path: &std::path::Path, access: Access) -> Arc<Source> {
     Arc::new(Source::open(path, access).expect("opened"))
 }
 

@@ -50,7 +50,7 @@ fn what_is_not_exactly_one_object_is_refused_with_its_place() {
         (r#"{"a":"x}"#, 8),
         (r#"{"a":1"#, 6),
         (r#"{"a":[1"#, 7),
-        (r#"{a:1}"#, 1),
+        (r"{a:1}", 1),
         (r#"{"a":x}"#, 5),
         (r#"{"a":tru}"#, 5),
         (r#"{"a":01}"#, 6),
@@ -59,7 +59,7 @@ fn what_is_not_exactly_one_object_is_refused_with_its_place() {
         (r#"{"a":"b"#, 7),
         ("{\"a\nb\":1}", 3),
         (r#"{"a":1}x"#, 7),
-        (r#"{'a':1}"#, 1),
+        (r"{'a':1}", 1),
         (r#"{"a":1,,"b":2}"#, 7),
         (r#"{"a"::1}"#, 5),
         (r#"{"a":"\"}"#, 9),
@@ -158,7 +158,7 @@ fn numbers_are_exact() {
         ("0.1", Number::Float(0.1)),
         ("1e999", Number::Float(f64::INFINITY)),
         ("-1E-2", Number::Float(-0.01)),
-        ("2250.2200000000003", Number::Float(2250.220_000_000_000_3)),
+        ("2250.2200000000003", Number::Float(2_250.220_000_000_000_3)),
         ("-Infinity", Number::Float(f64::NEG_INFINITY)),
     ] {
         assert_eq!(record(text).reader().simple().ok(), Some(Scalar::Number(expected)), "{text}");

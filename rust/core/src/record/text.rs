@@ -135,15 +135,14 @@ fn push_code_point(escape: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         out.extend_from_slice(code.encode_utf8(&mut [0; 4]).as_bytes());
         return Some(12);
     }
-    match char::from_u32(u32::from(first)) {
-        Some(code) => out.extend_from_slice(code.encode_utf8(&mut [0; 4]).as_bytes()),
-        None => {
-            // A lone surrogate, in the three bytes that its number has in UTF-8.
-            let [high, low] = first.to_be_bytes();
-            out.push(0xe0 | high >> 4);
-            out.push(0x80 | (high & 0x0f) << 2 | low >> 6);
-            out.push(0x80 | low & 0x3f);
-        }
+    if let Some(code) = char::from_u32(u32::from(first)) {
+        out.extend_from_slice(code.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        // A lone surrogate, in the three bytes that its number has in UTF-8.
+        let [high, low] = first.to_be_bytes();
+        out.push(0xe0 | high >> 4);
+        out.push(0x80 | (high & 0x0f) << 2 | low >> 6);
+        out.push(0x80 | low & 0x3f);
     }
     Some(6)
 }

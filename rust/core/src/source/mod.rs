@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::buffers::Buffer;
 use crate::error::{Error, Result};
+use crate::pool;
 pub(crate) use map::Map;
 
 /// How a file is read.
@@ -60,6 +61,9 @@ impl Identity {
         }
     }
 }
+
+/// A range smaller than this is read into memory of its own.
+const SMALL: usize = 64 << 10;
 
 /// An open file.
 #[derive(Debug)]
@@ -152,6 +156,13 @@ impl Source {
         if let Some(found) = self.mapped() {
             return look(&found[start..start + length]);
         }
+        if length < SMALL {
+            let mut buffer = vec![0; length];
+            self.pread(&mut buffer, range.start)?;
+            return look(&buffer);
+        }
+        // The cache's memory is for passes, which go through the pool's gate.
+        let _pass = pool::enter();
         let mut buffer = Buffer::take(length);
         self.pread(&mut buffer, range.start)?;
         look(&buffer)

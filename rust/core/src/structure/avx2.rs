@@ -1,4 +1,5 @@
 //! The masks with AVX2, and the strings' mask by carry-less multiplication.
+#![allow(clippy::cast_ptr_alignment, reason = "the loads need no alignment")]
 #![allow(unsafe_code, reason = "loads through a pointer, calls of functions with CPU features")]
 
 use std::arch::x86_64::{

@@ -1,4 +1,5 @@
 //! The masks with AVX-512: one load and four compares a block.
+#![allow(clippy::cast_ptr_alignment, reason = "the loads need no alignment")]
 #![allow(unsafe_code, reason = "loads through a pointer, calls of functions with CPU features")]
 
 use std::arch::x86_64::{

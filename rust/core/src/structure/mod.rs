@@ -66,7 +66,6 @@ pub(crate) fn run<A: Algorithm>(level: Level, algorithm: A) -> A::Output {
 
 /// The block at `at`, and how many of its bytes are there; the rest are spaces.
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "part of the loops over blocks")]
 pub(crate) fn block_at<'a>(
     bytes: &'a [u8],
     at: usize,
@@ -96,7 +95,6 @@ pub(crate) struct Strings {
 impl Strings {
     /// The mask of the strings in the next block, of whose bytes `length` are there.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "part of the loops over blocks")]
     pub fn advance<K: Kernel>(&mut self, kernel: K, masks: &Masks, length: usize) -> u64 {
         let mut quotes = masks.quotes;
         if masks.backslashes != 0 || self.escaped {

@@ -1,0 +1,258 @@
+"""The command `textbook-fast`: index, info, show, bench."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from textbook_fast import _core
+from textbook_fast.bench import Report, bench, bench_synthetic, format_table
+from textbook_fast.dataset import Dataset, build_index
+from textbook_fast.dataset import open as open_dataset
+from textbook_fast.errors import ImageError, TextbookError
+from textbook_fast.index_info import IndexInfo
+from textbook_fast.sample import Sample
+
+__all__ = ["main"]
+
+# An argument of this form may be the id of a video that begins with a hyphen.
+ID_LIKE_OPTION = re.compile(r"-[A-Za-z0-9_-]{10}")
+PROTECTED = "\0"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 0 done, 1 an error, 2 a wrong call,
+    130 interrupted.
+    """
+    parser, options = _parser()
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser.parse_args([_protect(text, options) for text in given])
+    try:
+        arguments.run(arguments)
+    except (TextbookError, OSError, ValueError) as error:
+        print(f"textbook-fast: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("textbook-fast: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _protect(text: str, options: set[str]) -> str:
+    """Keeps argparse from taking an id for an option."""
+    is_id = ID_LIKE_OPTION.fullmatch(text) is not None and text not in options
+    return PROTECTED + text if is_id else text
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix(PROTECTED)
+
+
+def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
+    """The parser, and all its options."""
+    parser = argparse.ArgumentParser(
+        prog="textbook-fast", description="Index, look at and measure interleaved image-text data."
+    )
+    parser.add_argument("--version", action="version", version=_core.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    added = [
+        _add(commands, "index", _index, "build the offset index beside each file",
+             "textbook-fast index multimodal_textbook.json"),
+        _add(commands, "info", _info, "say what a file holds and how it is indexed",
+             "textbook-fast info multimodal_textbook.json"),
+        _add(commands, "show", _show, "print a sample in reading order",
+             "textbook-fast show multimodal_textbook.json 42\n"
+             "  textbook-fast show multimodal_textbook.json -1uixJ1V-As"),
+        _add(commands, "bench", _bench, "measure a corpus on this machine",
+             "textbook-fast bench example_data/textbook_sample_100.json\n"
+             "  textbook-fast bench --synthetic 1000 --keyframes DIR"),
+    ]  # fmt: skip
+    index, info, show, bench_ = added
+    for command in (index, info):
+        command.add_argument(
+            "paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob"
+        )
+    index.add_argument("--rebuild", action="store_true", help="build it anew even where it fits")
+    show.add_argument("path", metavar="PATH", help="a JSON file or a glob")
+    show.add_argument(
+        "which", metavar="SAMPLE", help="an index (negative from the end), or the id of a video"
+    )
+    bench_.add_argument("paths", nargs="*", metavar="PATH", help="a JSON file, several, or a glob")
+    bench_.add_argument(
+        "--synthetic", type=int, metavar="N", help="make and measure a corpus of N samples"
+    )
+    bench_.add_argument(
+        "--keyframes", metavar="DIR",
+        help="JPEG files for --synthetic (default: TEXTBOOK_FAST_KEYFRAMES, else example_data/)",
+    )  # fmt: skip
+    for command in (info, show, bench_):
+        command.add_argument(
+            "--images", action="append", metavar="DIR",
+            help="the folder of the images; may be given several times (default: found beside PATH)",
+        )  # fmt: skip
+    for command in (index, bench_):
+        command.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
+    for command in added:
+        command.add_argument("--json", action="store_true", help="print JSON, for machines")
+    return parser, {text for command in added for text in command._option_string_actions}  # noqa: SLF001
+
+
+def _add(commands: Any, name: str, run: Any, purpose: str, example: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=True, indent=2))
+
+
+# --- index
+
+
+def _index(arguments: argparse.Namespace) -> None:
+    paths = [_plain(path) for path in arguments.paths]
+    infos = build_index(paths, rebuild=arguments.rebuild, threads=arguments.threads)
+    if arguments.json:
+        _print_json(infos)
+        return
+    for info in infos:
+        print(f"{info['path']}: {info['samples']:,} samples, {_origin(info)}")
+        if info["warning"]:
+            print(f"warning: {info['warning']}", file=sys.stderr)
+
+
+def _origin(info: IndexInfo) -> str:
+    seconds = info["built_in_seconds"]
+    place = f" in {info['sidecar']}" if info["sidecar"] else " in memory"
+    return (
+        f"index read{place}" if seconds is None else f"index built in {seconds:.2f} s, kept{place}"
+    )
+
+
+# --- info
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    ds = open_dataset([_plain(path) for path in arguments.paths], images=arguments.images)
+    roots, reason = _roots(ds)
+    keys = list(ds[0].to_dict()) if len(ds) else []
+    if arguments.json:
+        _print_json(
+            {"samples": len(ds), "files": ds.index_info, "keys_of_first": keys, "images": roots}
+        )
+        return
+    for info in ds.index_info:
+        kind = {"array": "JSON array", "lines": "JSON Lines"}[info["layout"]]
+        print(f"{info['path']}")
+        print(f"  {kind}, {info['bytes'] / 1e6:,.1f} MB, {info['samples']:,} samples")
+        print(f"  {_origin(info)}")
+    print(f"fields   {', '.join(keys)}")
+    print(f"images   {', '.join(roots) if roots else reason}")
+
+
+def _roots(ds: Dataset) -> tuple[list[str], str]:
+    try:
+        return list(ds.image_roots), ""
+    except TextbookError as error:
+        return [], str(error)
+
+
+# --- show
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    ds = open_dataset(_plain(arguments.path), images=arguments.images, on_error="mark")
+    which = _plain(arguments.which)
+    samples = [ds[int(which)]] if re.fullmatch(r"[+-]?\d+", which) else _of_video(ds, which)
+    described = [_describe(sample) for sample in samples]
+    if arguments.json:
+        _print_json(described)
+        return
+    for sample in described:
+        print(f"sample {sample['index']} of {sample['path']} (record {sample['position']})")
+        print(
+            ", ".join(f"{name} {sample[name]}" for name in ("image_num", "text_num", "token_num"))
+        )
+        for item in sample["items"]:
+            print()
+            print(item["text"] if "text" in item else _image_line(item))
+        print()
+
+
+def _of_video(ds: Dataset, vid: str) -> list[Sample]:
+    found = [
+        sample
+        for sample in ds
+        if any(frame is not None and frame.vid == vid for frame in sample.keyframes)
+    ]
+    if not found:
+        raise ValueError(f"no sample has a keyframe of the video {vid!r}")
+    return found
+
+
+def _describe(sample: Sample) -> dict[str, Any]:
+    items: list[dict[str, Any]] = []
+    for k, (path, text) in enumerate(zip(sample.image_paths, sample.texts, strict=True)):
+        if path is not None:
+            items.append({"image": path} | _measure(sample, k))
+        if text is not None:
+            items.append({"text": text})
+    path, position = sample.source
+    numbers = {name: getattr(sample, name) for name in ("image_num", "text_num", "token_num")}
+    return {"index": sample.index, "path": path, "position": position, **numbers, "items": items}
+
+
+def _measure(sample: Sample, k: int) -> dict[str, Any]:
+    """Bytes and dimensions of an image, or why it cannot be had."""
+    try:
+        data = sample.image_bytes(k)
+        image = sample.image(k)
+    except TextbookError as error:
+        return {"error": str(error)}
+    if isinstance(image, ImageError):
+        return {"error": image.reason}
+    if image is None or data is None:
+        return {}
+    frame = sample.keyframes[k]
+    place = {} if frame is None else {"url": frame.url, "start_seconds": frame.start_seconds}
+    return {"bytes": len(data), "width": image.shape[1], "height": image.shape[0], **place}
+
+
+def _image_line(item: dict[str, Any]) -> str:
+    name = item["image"].rpartition("/")[2]
+    if "error" in item:
+        return f"[image {name}: {item['error']}]"
+    return f"[image {name}: {item['width']} x {item['height']}, {item['bytes'] / 1e3:.1f} kB]"
+
+
+# --- bench
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    paths = [_plain(path) for path in arguments.paths]
+    if bool(paths) == (arguments.synthetic is not None):
+        raise ValueError("bench needs either PATH or --synthetic N")
+    if arguments.synthetic is not None and arguments.synthetic < 1:
+        raise ValueError("--synthetic needs a number of samples of 1 or more")
+    report: Report
+    if paths:
+        report = bench(paths, images=arguments.images, threads=arguments.threads)
+    else:
+        report = bench_synthetic(
+            arguments.synthetic, keyframes=arguments.keyframes, threads=arguments.threads
+        )
+    if arguments.json:
+        _print_json(report.to_dict())
+    else:
+        print(format_table(report))
