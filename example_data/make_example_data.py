@@ -364,8 +364,10 @@ def write_zip(path: Path, name: str, value: Any) -> None:
 def main() -> None:
     """Writes all files, into this folder or the one given."""
     parser = argparse.ArgumentParser(description="Makes the example data.")
-    parser.add_argument("out", nargs="?", type=Path, default=HERE)
-    out: Path = parser.parse_args().out
+    parser.add_argument("out", nargs="?", type=Path, default=HERE, help="folder to write to")
+    parser.add_argument("--every", type=int, default=1, help="draw each so many'th keyframe only")
+    options = parser.parse_args()
+    out: Path = options.out
     for package, version in PINNED.items():
         found = importlib.metadata.version(package)
         if found != version:
@@ -379,7 +381,7 @@ def main() -> None:
     samples = [samples[k] for k in order]
     folder = out / "sample_100_images"
     folder.mkdir(parents=True, exist_ok=True)
-    for unit in (unit for units in samples for unit in units):
+    for unit in [unit for units in samples for unit in units][:: options.every]:
         (folder / unit.name).write_bytes(keyframe(unit))
     records = [sample_json(units, number) for number, units in enumerate(samples)]
     write_json(out / "textbook_sample_100.json", records, 4)
