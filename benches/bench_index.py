@@ -81,7 +81,7 @@ def bench_index_msgspec_raw(
     decoder = msgspec.json.Decoder(list[msgspec.Raw])
     benchmark.group = f"index {corpus.stem}"
     raws = benchmark.pedantic(lambda: decoder.decode(corpus.read_bytes()), rounds=3)
-    same((json.loads(raws[0]), json.loads(raws[-1]), len(raws)), first_and_last)
+    same((json.loads(bytes(raws[0])), json.loads(bytes(raws[-1])), len(raws)), first_and_last)
 
 
 @pytest.mark.frameworks

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +85,13 @@ def streams() -> dict[str, bytes]:
     found["no_dht"] = without(pillow(image), 0xC4)
     found["fill_bytes"] = found["no_app0"].replace(b"\xff\xdb", b"\xff\xff\xff\xff\xdb")
     found["trailing_bytes"] = found["no_app0"] + b"something else"
-    script = Path("/tmp/textbook_fast_scans.txt")
+    script = Path(tempfile.mkdtemp()) / "scans.txt"
     script.write_text("0;\n1;\n2;\n")
     found["not_interleaved"] = cjpeg(image, "-sample", "2x2", "-scans", str(script))
     script.write_text("0 2;\n1;\n")
     found["partly_interleaved"] = cjpeg(image, "-restart", "3B", "-scans", str(script))
     script.unlink()
+    script.parent.rmdir()
     return found
 
 
