@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def bench_index_msgspec_raw(
 ) -> None:
     parsers_limit(corpus)
     msgspec = peer("msgspec")
-    decoder = msgspec.json.Decoder(list[msgspec.Raw])
+    decoder = msgspec.json.Decoder(types.GenericAlias(list, (msgspec.Raw,)))
     benchmark.group = f"index {corpus.stem}"
     raws = benchmark.pedantic(lambda: decoder.decode(corpus.read_bytes()), rounds=3)
     same((json.loads(bytes(raws[0])), json.loads(bytes(raws[-1])), len(raws)), first_and_last)

@@ -158,7 +158,8 @@ def test_marked_errors_say_which_why_and_where(broken: Path, tmp_path: Path) -> 
         assert (error.sample, error.position, error.kind) == (0, position, kind)
         assert word in str(error)
         assert f"sample 0, image {position} (" in str(error)
-    assert isinstance(errors[0], FileNotFoundError)
+    assert isinstance(errors[0], textbook_fast.ImageNotFoundError)
+    assert issubclass(textbook_fast.ImageNotFoundError, FileNotFoundError)
     kinds_left = [kind for kind, _ in ds[0].interleaved()]
     assert (kinds_left.count("image"), kinds_left.count("text")) == (1, 6)
 
