@@ -30,6 +30,16 @@ def picture(width: int, height: int, seed: int) -> Image.Image:
     return Image.fromarray(pixels.astype(np.uint8))
 
 
+def flat_picture(width: int, height: int) -> Image.Image:
+    """Two flat areas with a box of noise and a line: long runs of equal blocks."""
+    pixels = np.full((height, width, 3), (250, 250, 240), np.uint8)
+    pixels[height // 2 :, width // 3 :] = (20, 40, 120)
+    noise = np.random.default_rng(5).integers(0, 256, (12, 30, 3))
+    pixels[height // 3 : height // 3 + 12, width // 2 : width // 2 + 30] = noise
+    pixels[:, width - 40 : width - 39, :] = 0
+    return Image.fromarray(pixels)
+
+
 def pillow(image: Image.Image, **options: object) -> bytes:
     """Encode with Pillow."""
     buffer = io.BytesIO()
@@ -70,6 +80,9 @@ def streams() -> dict[str, bytes]:
             if seed % 3 == 0:
                 options += ["-restart", "2B"]
             found[name] = cjpeg(picture(width, height, seed), *options)
+    for sampling in ["1x1", "2x1", "1x2", "2x2"]:
+        options = ["-optimize", "-sample", sampling]
+        found[f"flat_{sampling}"] = cjpeg(flat_picture(270, 67), *options)
     image = picture(50, 37, 7)
     found["mixed_sampling"] = cjpeg(image, "-sample", "2x2,1x2,2x1")
     found["chroma_larger"] = cjpeg(image, "-sample", "1x1,2x2,1x2")

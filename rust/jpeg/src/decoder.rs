@@ -6,6 +6,7 @@ use textbook_simd::Level;
 use crate::JpegError;
 use crate::entropy::{BitReader, Broken, MacroRow, ScanLayout, ScanTables};
 use crate::fallback;
+use crate::flat::FlatRow;
 use crate::header::{ColorSpace, Header, read_header};
 use crate::huffman::Class;
 use crate::kernels::scalar::{Scalar, flat_pixel};
@@ -140,6 +141,10 @@ fn decode_sequential<K: Kernels>(
                 } else {
                     let new = Extent::new(header, scan_header.components.len() < count);
                     scratch.planes.start(header, new)?;
+                    let listed = scan_header.components.iter().enumerate();
+                    if !listed.into_iter().all(|(place, component)| place == component.index) {
+                        scratch.planes.flat = None;
+                    }
                     *extent.insert(new)
                 };
                 for component in &scan_header.components {
@@ -248,7 +253,14 @@ fn decode_scan<K: Kernels>(
                 return Err(corrupt(reader.position() / 8, reason));
             }
         }
-        transform(kernels, macro_row, planes, jobs, scan, row);
+        if planes.flat.is_some() {
+            kernels.run(
+                #[inline(always)]
+                || transform_with_flats(kernels, macro_row, planes, jobs, scan, row),
+            );
+        } else {
+            transform(kernels, macro_row, planes, jobs, scan, row);
+        }
         if !extent.keep_all {
             planes.finish_mcu_row(kernels, row, out);
         }
@@ -299,6 +311,98 @@ fn transform<K: Kernels>(
         kernels.idct_corner(corner, &macro_row.blocks, table, plane.pixels());
         kernels.idct(full, &macro_row.blocks, table, plane.pixels());
     }
+}
+
+/// The same where flat MCUs are made differently: the scan has all components, the first
+/// one with the largest factors, and the others have one block in an MCU.
+#[inline(always)]
+fn transform_with_flats<K: Kernels>(
+    kernels: K,
+    macro_row: &MacroRow,
+    planes: &mut Planes,
+    jobs: &mut Jobs,
+    scan: &Scan<'_>,
+    row: usize,
+) {
+    let Some([previous, mut flat]) = planes.flat.take() else { return };
+    find_flats(macro_row, &mut flat, scan);
+    let count = scan.layout.unit_count;
+    for (place, component) in scan.header.components.iter().enumerate() {
+        let plane = planes.plane(component.index);
+        let (corner, full) = (&mut jobs.corner[place], &mut jobs.full[place]);
+        corner.clear();
+        full.clear();
+        let table = &scan.quantization[place];
+        let (width, height) = (plane.horizontal * 8, plane.vertical * 8);
+        let start = plane.at(0, row * height);
+        // The first component has all units but one for each of the others.
+        let (first_unit, end_unit) =
+            if place == 0 { (0, count - 2) } else { (count - 3 + place, count - 2 + place) };
+        let units = &scan.layout.units[first_unit..end_unit];
+        let stride = plane.pixels().stride;
+        let all = macro_row.dc.chunks_exact(count).zip(macro_row.slots.chunks_exact(count));
+        for (mcu, (dc, slots)) in all.enumerate() {
+            let corner_of_mcu = start + mcu * width;
+            let is_hidden =
+                if place == 0 { flat.is_color(mcu) } else { flat.is_chroma_hidden(mcu) };
+            if is_hidden {
+                // Only the rows that the MCU rows above and below look at.
+                let pixel = flat_pixel(dc[first_unit], table);
+                let pixels = plane.pixels().pixels;
+                for at in [corner_of_mcu, corner_of_mcu + (height - 1) * stride] {
+                    pixels[at..at + width].fill(pixel);
+                }
+                continue;
+            }
+            for (unit, number) in units.iter().zip(first_unit..) {
+                let (x, y) = (usize::from(unit.x) * 8, usize::from(unit.y) * 8);
+                let pixel = corner_of_mcu + y * stride + x;
+                let slot = slots[number];
+                if slot == 0 {
+                    fill_block(plane.pixels().pixels, pixel, stride, flat_pixel(dc[number], table));
+                } else {
+                    let job = Job { block: slot - 1, pixel: pixel as u32 };
+                    let last = macro_row.lasts[slot as usize - 1];
+                    let is_corner = last <= crate::entropy::LAST_OF_CORNER;
+                    if is_corner { corner.push(job) } else { full.push(job) }
+                }
+            }
+        }
+        kernels.idct_corner(corner, &macro_row.blocks, table, plane.pixels());
+        kernels.idct(full, &macro_row.blocks, table, plane.pixels());
+    }
+    planes.flat = Some([previous, flat]);
+}
+
+#[inline(always)]
+fn fill_block(pixels: &mut [u8], at: usize, stride: usize, pixel: u8) {
+    let pixels = &mut pixels[at..at + 7 * stride + 8];
+    for line in pixels.chunks_mut(stride) {
+        line[..8].copy_from_slice(&[pixel; 8]);
+    }
+}
+
+/// Finds the flat MCUs of a row.
+#[inline(always)]
+fn find_flats(macro_row: &MacroRow, flat: &mut FlatRow, scan: &Scan<'_>) {
+    let count = scan.layout.unit_count;
+    let [luma_table, cb_table, cr_table, _] = &scan.quantization;
+    flat.start(scan.mcus_across);
+    let all = macro_row.dc.chunks_exact(count).zip(macro_row.slots.chunks_exact(count));
+    for (mcu, (dc, slots)) in all.enumerate() {
+        let (luma_slots, chroma_slots) = slots.split_at(count - 2);
+        let (luma, chroma) = dc.split_at(count - 2);
+        if luma_slots.iter().all(|&slot| slot == 0) {
+            let pixel = flat_pixel(luma[0], luma_table);
+            if luma[1..].iter().all(|&dc| flat_pixel(dc, luma_table) == pixel) {
+                flat.set_luma(mcu, pixel);
+            }
+        }
+        if chroma_slots == [0, 0] {
+            flat.set_chroma(mcu, flat_pixel(chroma[0], cb_table), flat_pixel(chroma[1], cr_table));
+        }
+    }
+    flat.finish();
 }
 
 /// Builds the Huffman tables of a scan.

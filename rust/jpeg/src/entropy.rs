@@ -5,7 +5,7 @@
 //! comparison of the bits ahead with the pattern "no difference, end of block" of all
 //! blocks, repeated; blocks with a DC coefficient only take no memory but its value.
 
-use crate::huffman::{END_OF_BLOCK, HuffmanTable};
+use crate::huffman::{END_OF_BLOCK, Entry, HuffmanTable};
 use crate::tables::ZIGZAG;
 
 /// The coefficients of a block, in rows of 8.
@@ -47,6 +47,7 @@ pub(crate) struct ScanTables {
 /// `ahead` holds the next bits left aligned; at least `count` of them are there, and
 /// where there are more, they are the right ones already. Behind the last byte there
 /// are zeros without end.
+#[derive(Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -77,6 +78,14 @@ impl<'a> BitReader<'a> {
     fn consume(&mut self, length: u32) {
         self.ahead <<= length;
         self.count -= length;
+    }
+
+    /// Puts the value of the symbol ahead at its place in zigzag order, and goes on.
+    #[inline(always)]
+    fn put(&mut self, entry: Entry, place: u32, block: &mut Block) {
+        let natural = ZIGZAG[place as usize & 63];
+        block.0[usize::from(natural & 63)] = entry.value(self.ahead) as i16;
+        self.consume(entry.length());
     }
 
     /// How many bits have been consumed, from the first of the bytes on.
@@ -191,6 +200,57 @@ impl Broken {
     }
 }
 
+/// Decodes the AC coefficients of a block that has some; `first` is the entry of the first
+/// symbol. Returns the last place in zigzag order.
+#[inline(always)]
+fn decode_ac(
+    bits: &mut BitReader<'_>,
+    ac_table: &HuffmanTable,
+    first: Entry,
+    block: &mut Block,
+) -> Result<u32, Broken> {
+    let mut place = 0;
+    let mut entry = first;
+    loop {
+        let mut next = place + entry.advance();
+        if next < 63 {
+            bits.put(entry, next, block);
+            place = next;
+            bits.refill();
+            entry = ac_table.look_up(bits.ahead);
+            next = place + entry.advance();
+            if next < 63 {
+                bits.put(entry, next, block);
+                place = next;
+                entry = ac_table.look_up(bits.ahead);
+                continue;
+            }
+        }
+        // The last coefficient, the end of the block, or a long code.
+        if entry.length() == 0 {
+            bits.refill();
+            let found = ac_table.search(bits.ahead);
+            entry = found.ok_or(Broken::NoCode(bits.position()))?;
+            next = place + entry.advance();
+        }
+        if next <= 63 {
+            bits.put(entry, next, block);
+            place = next;
+            if next == 63 {
+                return Ok(place);
+            }
+            bits.refill();
+            entry = ac_table.look_up(bits.ahead);
+            continue;
+        }
+        if next < END_OF_BLOCK {
+            return Err(Broken::RunTooLong(bits.position()));
+        }
+        bits.consume(entry.length());
+        return Ok(place);
+    }
+}
+
 /// Decodes the MCUs from `first` to `end` of a row. `end_bit`: where the coded bits end.
 #[inline(always)]
 pub(crate) fn decode_mcus(
@@ -202,20 +262,27 @@ pub(crate) fn decode_mcus(
     mcus: std::ops::Range<usize>,
     row: &mut MacroRow,
 ) -> Result<(), Broken> {
+    let dc_tables = layout.units.map(|unit| &tables.dc[usize::from(unit.dc & 3)]);
+    let ac_tables = layout.units.map(|unit| &tables.ac[usize::from(unit.ac & 3)]);
+    // Copies, so that they stay in registers.
+    let mut bits = reader.clone();
     let count = layout.unit_count;
     let units = &layout.units[..count];
-    let MacroRow { dc, slots, blocks, lasts, used } = row;
+    let MacroRow { dc, slots, blocks, lasts, used: row_used } = row;
+    let mut used = *row_used;
+    let blocks = blocks.as_mut_slice();
+    let lasts = lasts.as_mut_slice();
     let dc = &mut dc[mcus.start * count..mcus.end * count];
     let slots = &mut slots[mcus.start * count..mcus.end * count];
     let mut at = 0;
     while at < dc.len() {
-        reader.refill();
-        let equal = (reader.ahead ^ layout.zero_pattern).leading_zeros().min(reader.count);
+        bits.refill();
+        let equal = (bits.ahead ^ layout.zero_pattern).leading_zeros().min(bits.count);
         let runs = usize::from(layout.zero_runs[equal as usize]);
         if runs > 0 {
             let left = (dc.len() - at) / count;
             let runs = runs.min(left);
-            reader.consume(runs as u32 * layout.zero_length);
+            bits.consume(runs as u32 * layout.zero_length);
             for _ in 0..runs {
                 let (dc, slots) = (&mut dc[at..at + count], &mut slots[at..at + count]);
                 for ((dc, slot), unit) in dc.iter_mut().zip(slots).zip(units) {
@@ -226,66 +293,49 @@ pub(crate) fn decode_mcus(
             }
             continue;
         }
-        if reader.position() > end_bit {
+        if bits.position() > end_bit {
             return Err(Broken::TooShort);
         }
         let (mcu_dc, mcu_slots) = (&mut dc[at..at + count], &mut slots[at..at + count]);
-        for ((dc, slot), unit) in mcu_dc.iter_mut().zip(mcu_slots).zip(units) {
+        let tables = dc_tables.iter().zip(&ac_tables);
+        let all = mcu_dc.iter_mut().zip(mcu_slots).zip(units).zip(tables);
+        for (((dc, slot), unit), (dc_table, ac_table)) in all {
             let prediction = &mut predictions[usize::from(unit.component & 3)];
-            let table = &tables.dc[usize::from(unit.dc & 3)];
-            reader.refill();
-            let mut entry = table.look_up(reader.ahead);
+            bits.refill();
+            let mut entry = dc_table.look_up(bits.ahead);
             if entry.length() == 0 {
-                let found = table.search(reader.ahead);
-                entry = found.ok_or(Broken::NoCode(reader.position()))?;
+                let found = dc_table.search(bits.ahead);
+                entry = found.ok_or(Broken::NoCode(bits.position()))?;
+                *prediction = prediction.wrapping_add(entry.value(bits.ahead) as i16);
+                bits.consume(entry.length());
+                bits.refill();
+            } else {
+                *prediction = prediction.wrapping_add(entry.value(bits.ahead) as i16);
+                bits.consume(entry.length());
             }
-            *prediction = prediction.wrapping_add(entry.value(reader.ahead) as i16);
-            reader.consume(entry.length());
             *dc = *prediction;
 
-            let table = &tables.ac[usize::from(unit.ac & 3)];
-            reader.refill();
-            let mut entry = table.look_up(reader.ahead);
-            if entry.advance() >= END_OF_BLOCK {
-                reader.consume(entry.length());
+            // 56 bits are enough for two symbols of the look-up (25 bits at most).
+            let entry = ac_table.look_up(bits.ahead);
+            if entry.advance() == END_OF_BLOCK {
+                bits.consume(entry.length());
                 *slot = 0;
                 continue;
             }
-            let block = &mut blocks[*used];
+            let block = &mut blocks[used];
             block.0 = [0; 64];
             block.0[0] = *prediction;
-            let mut place = 0;
-            loop {
-                if entry.length() == 0 {
-                    let found = table.search(reader.ahead);
-                    entry = found.ok_or(Broken::NoCode(reader.position()))?;
-                }
-                let next = place + entry.advance();
-                if next > 63 {
-                    if next < END_OF_BLOCK {
-                        return Err(Broken::RunTooLong(reader.position()));
-                    }
-                    reader.consume(entry.length());
-                    break;
-                }
-                place = next;
-                let natural = ZIGZAG[place as usize & 63];
-                block.0[usize::from(natural & 63)] = entry.value(reader.ahead) as i16;
-                reader.consume(entry.length());
-                if place == 63 {
-                    break;
-                }
-                reader.refill();
-                entry = table.look_up(reader.ahead);
-            }
-            lasts[*used] = place as u8;
-            *used += 1;
-            *slot = *used as u32;
+            let place = decode_ac(&mut bits, ac_table, entry, block)?;
+            lasts[used] = place as u8;
+            used += 1;
+            *slot = used as u32;
         }
         at += count;
     }
-    if reader.position() > end_bit {
+    if bits.position() > end_bit {
         return Err(Broken::TooShort);
     }
+    *row_used = used;
+    *reader = bits;
     Ok(())
 }

@@ -21,14 +21,15 @@ pub(crate) const END_OF_BLOCK: u32 = 128;
 
 /// A symbol: everything that is to do for it, in 8 bytes.
 ///
-/// bits 0–7: length of code and extra bits, 0 for "not in the look-up"; 8–15: length of
+/// bits 0–7: length of code and extra bits, 0 for "not in the look-up"
+/// (it then advances by 255, out of every block); 8–15: length of
 /// the code; 16–23: 63 minus the number of extra bits; 24–31: how far it advances;
 /// 32–63: what is added to the extra bits if the first of them is 0 (T.81 F.2.2.1, EXTEND).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Entry(u64);
 
 impl Entry {
-    const NONE: Entry = Entry(0);
+    const NONE: Entry = Entry(255 << 24);
 
     fn new(code_length: u32, size: u32, advance: u32) -> Entry {
         let bias = 1_i32.wrapping_sub(1 << size).cast_unsigned();
@@ -44,7 +45,7 @@ impl Entry {
     /// Bits of the code and its extra bits; 0 if the look-up does not know the code.
     #[inline(always)]
     pub(crate) fn length(self) -> u32 {
-        (self.0 & 0xff) as u32
+        (self.0 & 63) as u32
     }
 
     /// How many coefficients further it is.

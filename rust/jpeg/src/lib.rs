@@ -23,6 +23,7 @@ mod decoder;
 mod entropy;
 mod error;
 mod fallback;
+mod flat;
 mod header;
 mod huffman;
 mod kernels;

@@ -9,6 +9,7 @@
 //! ```
 
 use crate::JpegError;
+use crate::flat::{Filling, FlatRow, Span};
 use crate::header::{ColorSpace, Component, Header};
 use crate::kernels::{Kernels, PlaneMut};
 
@@ -60,6 +61,7 @@ impl Plane {
     }
 
     /// Row `y`, or the one next to it that exists, with a neighbor at both ends.
+    #[inline(always)]
     fn row(&self, y: usize) -> &[u8] {
         let start = self.at(0, y.min(self.height - 1)) - 1;
         &self.pixels[start..start + self.width + 2]
@@ -74,28 +76,43 @@ impl Plane {
         }
     }
 
-    /// The row of the picture `y` in the size of the picture.
-    fn upsample<K: Kernels>(&mut self, kernels: K, y: usize, largest: usize) {
+    /// The row of the picture `y` in the size of the picture, made from these columns.
+    #[inline(always)]
+    fn upsample<K: Kernels>(
+        &mut self,
+        kernels: K,
+        y: usize,
+        largest: usize,
+        columns: std::ops::Range<usize>,
+    ) {
         let Some(upsampling) = self.upsampling else { return };
         let own = y * self.vertical / largest;
         // The row whose weight is 1/4.
         let other = if y.is_multiple_of(2) { own.saturating_sub(1) } else { own + 1 };
         let mut upsampled = std::mem::take(&mut self.upsampled);
-        let width = self.width;
+        let start = columns.start;
+        // Kernels like whole vectors: what is too much falls into the margins.
+        let count = (columns.end.min(self.width) - start).next_multiple_of(16);
+        let end = start + count;
+        let with_neighbors = |y: usize| {
+            let first = self.at(start, y.min(self.height - 1)) - 1;
+            &self.pixels[first..first + count + 2]
+        };
+        let (own, other) = (with_neighbors(own), with_neighbors(other));
         match upsampling {
             Upsampling::None => {}
-            Upsampling::H2V1 => kernels.upsample_h2v1(self.row(own), &mut upsampled[..2 * width]),
+            Upsampling::H2V1 => kernels.upsample_h2v1(own, &mut upsampled[2 * start..2 * end]),
             Upsampling::H2V2 => {
-                kernels.upsample_h2v2(self.row(own), self.row(other), &mut upsampled[..2 * width]);
+                kernels.upsample_h2v2(own, other, &mut upsampled[2 * start..2 * end]);
             }
             Upsampling::H1V2 => {
                 let bias = if y.is_multiple_of(2) { 1 } else { 2 };
-                let (own, other) = (&self.row(own)[1..], &self.row(other)[1..]);
-                kernels.upsample_h1v2(own, other, bias, &mut upsampled[..width]);
+                let (own, other) = (&own[1..=count], &other[1..=count]);
+                kernels.upsample_h1v2(own, other, bias, &mut upsampled[start..end]);
             }
             Upsampling::Repeat(times, _) => {
-                let row = &self.row(own)[1..=width];
-                for (out, &pixel) in upsampled.chunks_exact_mut(times).zip(row) {
+                let upsampled = upsampled[start * times..].chunks_exact_mut(times);
+                for (out, &pixel) in upsampled.zip(&own[1..=count]) {
                     out.fill(pixel);
                 }
             }
@@ -104,6 +121,7 @@ impl Plane {
     }
 
     /// The row that was upsampled last.
+    #[inline(always)]
     fn upsampled(&self, y: usize, width: usize) -> &[u8] {
         match self.upsampling {
             Some(Upsampling::None) | None => &self.row(y)[1..=width],
@@ -125,6 +143,10 @@ pub(crate) struct Planes {
     needs_context: bool,
     next_row: usize,
     color: Option<ColorSpace>,
+    /// What is flat in the last row of MCUs and, while a new one is made, in that one;
+    /// `None` if that is not looked for.
+    pub flat: Option<[FlatRow; 2]>,
+    spans: [Vec<Span>; 3],
 }
 
 impl Planes {
@@ -138,6 +160,13 @@ impl Planes {
         self.next_row = 0;
         self.color = Some(header.color_space());
         self.needs_context = false;
+        let factors = header.components.iter().map(|&component| extent.factors(component));
+        let factors: Vec<_> = factors.collect();
+        let largest = (extent.horizontal, extent.vertical);
+        let is_usual = factors == [largest, (1, 1), (1, 1)];
+        let is_flat_of_use = is_usual && !extent.keep_all && self.color == Some(ColorSpace::YCbCr);
+        let flat = self.flat.take().unwrap_or_default();
+        self.flat = is_flat_of_use.then_some(flat);
         for (plane, component) in self.all.iter_mut().zip(&header.components) {
             let (horizontal, vertical) = extent.factors(*component);
             let upsampling = upsampling(horizontal, vertical, extent, self.width);
@@ -154,7 +183,9 @@ impl Planes {
             let kept = if extent.keep_all { mcus_down } else { mcus_down.min(2) };
             plane.rows = kept * vertical * 8;
             plane.pixels.resize(plane.rows * plane.stride, 0);
-            let upsampled = if upsampling == Upsampling::None { 0 } else { self.width + 8 };
+            let upsampled =
+                if upsampling == Upsampling::None { 0 } else { self.width + 2 * MARGIN };
+            let upsampled = upsampled + 4 * MARGIN;
             plane.upsampled.resize(upsampled, 0);
         }
         Ok(())
@@ -176,16 +207,93 @@ impl Planes {
         } else if self.needs_context {
             end -= 1;
         }
-        for y in self.next_row..end {
-            let out = &mut out[y * self.width * 3..(y + 1) * self.width * 3];
-            self.write_row(kernels, y, out);
+        if self.flat.is_some() {
+            kernels.run(
+                #[inline(always)]
+                || self.write_spans(kernels, row, end, out),
+            );
+        } else {
+            for y in self.next_row..end {
+                let out = &mut out[y * self.width * 3..(y + 1) * self.width * 3];
+                self.write_row(kernels, y, out);
+            }
         }
         self.next_row = end;
     }
 
+    /// Writes the rows up to `end`, what is flat in its own way.
+    #[inline(always)]
+    fn write_spans<K: Kernels>(&mut self, kernels: K, row: usize, end: usize, out: &mut [u8]) {
+        let Some([previous, current]) = self.flat.take() else { return };
+        let [mut inner, mut above, mut below] = std::mem::take(&mut self.spans);
+        let context = |other| if self.needs_context { Some(other) } else { None };
+        current.spans(None, &mut inner);
+        let rows = self.largest * 8;
+        let first = row * rows;
+        if row > 0 {
+            current.spans(context(&previous), &mut above);
+            previous.spans(context(&current), &mut below);
+        }
+        for y in self.next_row..end {
+            let spans = match y {
+                _ if y < first => &below,
+                _ if y == first && row > 0 => &above,
+                _ => &inner,
+            };
+            let out = &mut out[y * self.width * 3..(y + 1) * self.width * 3];
+            self.write_row_of_spans(kernels, y, spans, out);
+        }
+        self.spans = [inner, above, below];
+        // The older one is the next one's place.
+        self.flat = Some([current, previous]);
+    }
+
+    #[inline(always)]
+    fn write_row_of_spans<K: Kernels>(
+        &mut self,
+        kernels: K,
+        y: usize,
+        spans: &[Span],
+        out: &mut [u8],
+    ) {
+        let across = self.all[0].horizontal * 8;
+        for span in spans {
+            // Up to whole vectors: the next span writes over what is too much.
+            let start = span.start * across;
+            let end =
+                (start + ((span.end - span.start) * across).next_multiple_of(32)).min(self.width);
+            let out = &mut out[start * 3..end * 3];
+            match &span.filling {
+                Filling::Color(pattern) => {
+                    let length = ((span.end - span.start) * across * 3).min(out.len());
+                    fill(&mut out[..length], pattern);
+                }
+                Filling::Shift(shift) => {
+                    let luma = &self.all[0].row(y)[1 + start..=end];
+                    kernels.shift_to_rgb(luma, *shift, out);
+                }
+                Filling::General => {
+                    let [luma, cb, cr, _] = &mut self.all;
+                    for plane in [&mut *cb, &mut *cr] {
+                        plane.upsample(
+                            kernels,
+                            y,
+                            self.largest,
+                            span.start * 8..end.div_ceil(across) * 8,
+                        );
+                    }
+                    let luma = &luma.row(y)[1 + start..=end];
+                    let [cb, cr] =
+                        [cb, cr].map(|plane| &plane.upsampled(y, self.width)[start..end]);
+                    kernels.ycc_to_rgb(luma, cb, cr, out);
+                }
+            }
+        }
+    }
+
     fn write_row<K: Kernels>(&mut self, kernels: K, y: usize, out: &mut [u8]) {
         for plane in &mut self.all[..self.count] {
-            plane.upsample(kernels, y, self.largest);
+            plane.upsample(kernels, y, self.largest, 0..plane.width);
         }
         let rows = |index: usize| {
             let plane = &self.all[index];
@@ -266,4 +374,11 @@ fn upsampling(h: usize, v: usize, extent: Extent, width: usize) -> Option<Upsamp
         }
         _ => None,
     }
+}
+
+/// Fills with 16 pixels again and again.
+fn fill(out: &mut [u8], pattern: &[u8; 48]) {
+    let (whole, rest) = out.as_chunks_mut::<48>();
+    whole.fill(*pattern);
+    rest.copy_from_slice(&pattern[..rest.len()]);
 }

@@ -55,6 +55,21 @@ fn a_stream_cut_anywhere_is_an_error() {
     }
 }
 
+#[test]
+fn coded_data_that_ends_before_the_last_block_is_an_error() {
+    for (name, data, _) in streams() {
+        let scan = read_header(&data).expect("a header").scan_offset;
+        let mut decoder = Decoder::new();
+        for tenths in 1..9 {
+            let mut broken = data[..scan + 16 + (data.len() - scan - 16) * tenths / 10].to_vec();
+            broken.extend([0xff, 0xd9]);
+            let found = decode(&mut decoder, &broken);
+            // What is left of a picture of one or two blocks may be all of it.
+            assert!(data.len() - scan < 60 || found.is_err(), "{name} cut at {tenths} / 10");
+        }
+    }
+}
+
 /// Broken streams: no panic, and the same result on every level, whatever was decoded
 /// before.
 #[test]
@@ -71,13 +86,13 @@ fn broken_streams_give_the_same_on_every_level() {
     for (name, data, _) in streams() {
         for _ in 0..60 {
             let mut broken = data.clone();
-            for _ in 0..1 + next() % 3 {
+            for _ in 0..=next() % 3 {
                 let at = next() % broken.len();
                 match next() % 4 {
                     0 => broken[at] ^= 1 << (next() % 8),
-                    1 => broken[at] = next() as u8,
+                    1 => broken[at] = (next() & 255).try_into().expect("a byte"),
                     2 => drop(broken.remove(at)),
-                    _ => broken.insert(at, next() as u8),
+                    _ => broken.insert(at, (next() & 255).try_into().expect("a byte")),
                 }
             }
             let is_small = |data: &[u8]| {

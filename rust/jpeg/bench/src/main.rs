@@ -33,7 +33,9 @@ fn main() {
     files(Path::new(folder), &mut paths);
     paths.sort();
     match command.as_str() {
-        "compare" => compare(&paths, rest.first().map_or(9, |text| text.parse().expect("a number"))),
+        "compare" => {
+            compare(&paths, rest.first().map_or(9, |text| text.parse().expect("a number")))
+        }
         "fingerprint" => fingerprint(&paths),
         "loop" => repeat(&paths),
         _ => eprintln!("no such command"),
@@ -42,7 +44,8 @@ fn main() {
 
 /// Decodes for some seconds: something for a profiler to look at.
 fn repeat(paths: &[PathBuf]) {
-    let data: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).expect("readable")).collect();
+    let data: Vec<Vec<u8>> =
+        paths.iter().map(|path| std::fs::read(path).expect("readable")).collect();
     let mut decoder = Decoder::new();
     let mut out = Vec::new();
     let start = Instant::now();
@@ -132,7 +135,11 @@ fn compare(paths: &[PathBuf], rounds: usize) {
     let count = ratios.len().max(1) as f64;
     let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / count).exp();
     println!("{} files equal, {unequal} not", ratios.len());
-    println!("libjpeg-turbo 3.1.0 {:.3} ms, ours {:.3} ms an image", total[0] / count * 1e3, total[1] / count * 1e3);
+    println!(
+        "libjpeg-turbo 3.1.0 {:.3} ms, ours {:.3} ms an image",
+        total[0] / count * 1e3,
+        total[1] / count * 1e3
+    );
     if let (Some(worst), Some(median)) = (ratios.first(), ratios.get(ratios.len() / 2)) {
         println!(
             "times libjpeg-turbo: of the sums {:.2}, geometric mean {mean:.2}, median {median:.2}, worst file {worst:.2}",

@@ -8,7 +8,8 @@ pub struct Turbo(*mut c_void);
 impl Turbo {
     pub fn new() -> Turbo {
         // SAFETY: takes no memory of ours.
-        let handle = unsafe { turbojpeg_sys::tj3Init(turbojpeg_sys::TJINIT_TJINIT_DECOMPRESS as c_int) };
+        let handle =
+            unsafe { turbojpeg_sys::tj3Init(turbojpeg_sys::TJINIT_TJINIT_DECOMPRESS as c_int) };
         assert!(!handle.is_null());
         Turbo(handle.cast())
     }

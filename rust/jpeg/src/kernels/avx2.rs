@@ -42,6 +42,12 @@ macro_rules! with_avx2 {
 }
 
 impl super::Kernels for Kernels {
+    #[inline(always)]
+    fn run<T>(self, code: impl FnOnce() -> T) -> T {
+        with_avx2!(run(code))
+    }
+
+    #[inline(always)]
     fn decode_mcus(
         self,
         reader: &mut BitReader<'_>,
@@ -55,10 +61,12 @@ impl super::Kernels for Kernels {
         with_avx2!(decode_mcus(reader, end_bit, layout, tables, predictions, mcus, row))
     }
 
+    #[inline(always)]
     fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
         with_avx2!(idct(jobs, blocks, table, plane.pixels, plane.stride));
     }
 
+    #[inline(always)]
     fn idct_corner(
         self,
         jobs: &[Job],
@@ -66,27 +74,42 @@ impl super::Kernels for Kernels {
         table: &Quantization,
         plane: PlaneMut<'_>,
     ) {
-        with_avx2!(idct(jobs, blocks, table, plane.pixels, plane.stride));
+        with_avx2!(idct_corner(jobs, blocks, table, plane.pixels, plane.stride));
     }
 
+    #[inline(always)]
     fn upsample_h2v1(self, row: &[u8], out: &mut [u8]) {
         let done = with_avx2!(upsample_h2v1(row, out));
         super::scalar::Scalar.upsample_h2v1(&row[done..], &mut out[2 * done..]);
     }
 
+    #[inline(always)]
     fn upsample_h2v2(self, near: &[u8], far: &[u8], out: &mut [u8]) {
         let done = with_avx2!(upsample_h2v2(near, far, out));
         super::scalar::Scalar.upsample_h2v2(&near[done..], &far[done..], &mut out[2 * done..]);
     }
 
+    #[inline(always)]
     fn upsample_h1v2(self, near: &[u8], far: &[u8], bias: u16, out: &mut [u8]) {
         let done = with_avx2!(upsample_h1v2(near, far, bias, out));
         super::scalar::Scalar.upsample_h1v2(&near[done..], &far[done..], bias, &mut out[done..]);
     }
 
+    #[inline(always)]
     fn ycc_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
         with_avx2!(ycc_to_rgb(y, cb, cr, out));
     }
+
+    #[inline(always)]
+    fn shift_to_rgb(self, y: &[u8], shift: [i16; 3], out: &mut [u8]) {
+        let done = with_avx2!(shift_to_rgb(y, shift, out));
+        super::scalar::Scalar.shift_to_rgb(&y[done..], shift, &mut out[3 * done..]);
+    }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn run<T>(code: impl FnOnce() -> T) -> T {
+    code()
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
@@ -259,6 +282,83 @@ fn idct(jobs: &[Job], blocks: &[Block], table: &Quantization, pixels: &mut [u8],
     }
 }
 
+/// One pass over values of which the last four of eight are 0; not yet descaled. The two
+/// odd values go into one multiplication: their factors are the sums of those above.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn idct_pass_corner<const SHIFT: i32>(r: [__m256i; 4]) -> [[__m256i; 2]; 8] {
+    let zero = _mm256_setzero_si256();
+    let round = [_mm256_set1_epi32(1 << (SHIFT - 1)); 2];
+    let even0 = add(widen_scaled(r[0]), round);
+    let even2 = multiply_add(r[2], zero, F_0_541, 0);
+    let even3 = multiply_add(r[2], zero, F_0_541 + F_0_765, 0);
+    let even = [add(even0, even3), add(even0, even2), sub(even0, even2), sub(even0, even3)];
+    let of_3 = [0, F_3_072 - F_2_562, -F_2_562, 0];
+    let of_1 = [F_1_501 - F_0_899, 0, 0, -F_0_899];
+    let sum_of_3 = [F_1_175, F_1_175 - F_1_961];
+    let sum_of_1 = [F_1_175 - F_0_390, F_1_175];
+    let mut output = [round; 8];
+    for k in 0..4 {
+        let odd = multiply_add(r[3], r[1], of_3[k] + sum_of_3[k % 2], of_1[k] + sum_of_1[k % 2]);
+        output[k] = add(even[k], odd);
+        output[7 - k] = sub(even[k], odd);
+    }
+    output
+}
+
+#[target_feature(enable = "avx2")]
+fn idct_corner(
+    jobs: &[Job],
+    blocks: &[Block],
+    table: &Quantization,
+    pixels: &mut [u8],
+    stride: usize,
+) {
+    let (table, _) = table.as_chunks::<8>();
+    let mut factors = [_mm256_setzero_si256(); 4];
+    for (factor, row) in factors.iter_mut().zip(table) {
+        *factor = _mm256_broadcastsi128_si256(load_i16x8(row));
+    }
+    for two in jobs.chunks(2) {
+        let (first, second) = (two[0], two[two.len() - 1]);
+        let (a, _) = blocks[first.block as usize].0.as_chunks::<8>();
+        let (b, _) = blocks[second.block as usize].0.as_chunks::<8>();
+        let mut rows = factors;
+        for ((row, a), b) in rows.iter_mut().zip(a).zip(b) {
+            let both =
+                _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load_i16x8(a)), load_i16x8(b));
+            *row = _mm256_mullo_epi16(both, *row);
+        }
+        // Four columns only: two rows of the result fit in one register.
+        let sums = idct_pass_corner::<11>(rows);
+        let pack = |row: usize| {
+            _mm256_packs_epi32(
+                _mm256_srai_epi32::<11>(sums[row][0]),
+                _mm256_srai_epi32::<11>(sums[row + 1][0]),
+            )
+        };
+        let [top, bottom] = [[pack(0), pack(2)], [pack(4), pack(6)]].map(|[p, q]| {
+            let (a, b) = (_mm256_unpacklo_epi16(p, q), _mm256_unpackhi_epi16(p, q));
+            [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)]
+        });
+        let columns = [
+            _mm256_unpacklo_epi64(top[0], bottom[0]),
+            _mm256_unpackhi_epi64(top[0], bottom[0]),
+            _mm256_unpacklo_epi64(top[1], bottom[1]),
+            _mm256_unpackhi_epi64(top[1], bottom[1]),
+        ];
+        let sums = idct_pass_corner::<18>(columns);
+        let rows = to_pixels(sums.map(|sum| descale::<18>(sum)));
+        let length = 7 * stride + 8;
+        let at = first.pixel as usize;
+        let low = rows.map(|rows| _mm256_castsi256_si128(rows));
+        store_block(low, &mut pixels[at..at + length], stride);
+        let at = second.pixel as usize;
+        let high = rows.map(|rows| _mm256_extracti128_si256::<1>(rows));
+        store_block(high, &mut pixels[at..at + length], stride);
+    }
+}
+
 /// 16 bytes as 16-bit values.
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -277,12 +377,14 @@ fn three_to_one(a: __m256i, b: __m256i) -> __m256i {
 
 /// Returns how many pixels of the row it did; the rest is left.
 #[target_feature(enable = "avx2")]
+#[inline]
 fn upsample_h2v1(row: &[u8], out: &mut [u8]) -> usize {
     let (out, _) = out.as_chunks_mut::<32>();
     let count = out.len().min(row.len().saturating_sub(2) / 16);
     let (one, two) = (_mm256_set1_epi16(1), _mm256_set1_epi16(2));
     for (step, out) in out.iter_mut().take(count).enumerate() {
-        let [last, this, next] = [0, 1, 2].map(|shift| widen(row, step * 16 + shift));
+        let at = step * 16;
+        let (last, this, next) = (widen(row, at), widen(row, at + 1), widen(row, at + 2));
         let even = _mm256_add_epi16(three_to_one(this, last), one);
         let odd = _mm256_add_epi16(three_to_one(this, next), two);
         let (even, odd) = (_mm256_srli_epi16::<2>(even), _mm256_srli_epi16::<2>(odd));
@@ -293,14 +395,16 @@ fn upsample_h2v1(row: &[u8], out: &mut [u8]) -> usize {
 
 /// Returns how many pixels of the rows it did; the rest is left.
 #[target_feature(enable = "avx2")]
+#[inline]
 fn upsample_h2v2(near: &[u8], far: &[u8], out: &mut [u8]) -> usize {
     let (out, _) = out.as_chunks_mut::<32>();
     let count = out.len().min(near.len().min(far.len()).saturating_sub(2) / 16);
     let (seven, eight) = (_mm256_set1_epi16(7), _mm256_set1_epi16(8));
     for (step, out) in out.iter_mut().take(count).enumerate() {
-        let [last, this, next] = [0, 1, 2].map(|shift| {
-            three_to_one(widen(near, step * 16 + shift), widen(far, step * 16 + shift))
-        });
+        let at = step * 16;
+        let last = three_to_one(widen(near, at), widen(far, at));
+        let this = three_to_one(widen(near, at + 1), widen(far, at + 1));
+        let next = three_to_one(widen(near, at + 2), widen(far, at + 2));
         let even = _mm256_add_epi16(three_to_one(this, last), eight);
         let odd = _mm256_add_epi16(three_to_one(this, next), seven);
         let (even, odd) = (_mm256_srli_epi16::<4>(even), _mm256_srli_epi16::<4>(odd));
@@ -311,6 +415,7 @@ fn upsample_h2v2(near: &[u8], far: &[u8], out: &mut [u8]) -> usize {
 
 /// Returns how many pixels of the rows it did; the rest is left.
 #[target_feature(enable = "avx2")]
+#[inline]
 fn upsample_h1v2(near: &[u8], far: &[u8], bias: u16, out: &mut [u8]) -> usize {
     let (out, _) = out.as_chunks_mut::<32>();
     let count = out.len().min(near.len().min(far.len()) / 32);
@@ -327,15 +432,21 @@ fn upsample_h1v2(near: &[u8], far: &[u8], bias: u16, out: &mut [u8]) -> usize {
 }
 
 /// Where byte `position` of the interleaved pixels comes from, for one channel: a mask
-/// for the byte shuffle of pixels 0, 2, … 14, 1, 3, … 15. One shuffle serves all three
+/// for the byte shuffle of pixels 0, 1, … 15, or with `halves` of 0, 2, … 14, 1, 3, … 15. One shuffle serves all three
 /// vectors of the result, for no two of them want the channel at the same position.
-const fn interleave(channel: usize) -> [u8; 32] {
+const fn interleave(channel: usize, halves: bool) -> [u8; 32] {
     let mut mask = [0; 32];
     let mut byte = 0;
     while byte < 48 {
         if byte % 3 == channel {
             let pixel = byte / 3;
-            let place = pixel / 2 + if pixel % 2 == 1 { 8 } else { 0 };
+            let place = if !halves {
+                pixel
+            } else if pixel % 2 == 1 {
+                pixel / 2 + 8
+            } else {
+                pixel / 2
+            };
             mask[byte % 16] = place as u8;
             mask[16 + byte % 16] = place as u8;
         }
@@ -382,9 +493,8 @@ fn convert(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn convert_32(y: &[u8; 32], cb: &[u8; 32], cr: &[u8; 32], out: &mut [u8; 96]) {
-    const INTERLEAVE: [[u8; 32]; 3] = [interleave(0), interleave(1), interleave(2)];
-    const GREEN: [[u8; 32]; 3] = [select(0, 1), select(1, 1), select(2, 1)];
-    const BLUE: [[u8; 32]; 3] = [select(0, 2), select(1, 2), select(2, 2)];
+    const INTERLEAVE: [[u8; 32]; 3] =
+        [interleave(0, true), interleave(1, true), interleave(2, true)];
     let (y, cb, cr) = (load_u8x32(y), load_u8x32(cb), load_u8x32(cr));
     let low = _mm256_set1_epi16(0xff);
     let even = [y, cb, cr].map(|bytes| _mm256_and_si256(bytes, low));
@@ -396,7 +506,16 @@ fn convert_32(y: &[u8; 32], cb: &[u8; 32], cr: &[u8; 32], out: &mut [u8; 96]) {
         let packed = _mm256_packus_epi16(even[channel], odd[channel]);
         *own = _mm256_shuffle_epi8(packed, load_u8x32(&INTERLEAVE[channel]));
     }
-    let mut parts = [low; 3];
+    store_interleaved(channels, out);
+}
+
+/// Stores 32 pixels of three channels that are shuffled as [`interleave`] says.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn store_interleaved(channels: [__m256i; 3], out: &mut [u8; 96]) {
+    const GREEN: [[u8; 32]; 3] = [select(0, 1), select(1, 1), select(2, 1)];
+    const BLUE: [[u8; 32]; 3] = [select(0, 2), select(1, 2), select(2, 2)];
+    let mut parts = channels;
     for (part, own) in parts.iter_mut().enumerate() {
         let two = _mm256_blendv_epi8(channels[0], channels[1], load_u8x32(&GREEN[part]));
         *own = _mm256_blendv_epi8(two, channels[2], load_u8x32(&BLUE[part]));
@@ -412,7 +531,32 @@ fn convert_32(y: &[u8; 32], cb: &[u8; 32], cr: &[u8; 32], out: &mut [u8; 96]) {
     }
 }
 
+/// Returns how many pixels it did; the rest is left.
 #[target_feature(enable = "avx2")]
+#[inline]
+fn shift_to_rgb(y: &[u8], shift: [i16; 3], out: &mut [u8]) -> usize {
+    const INTERLEAVE: [[u8; 32]; 3] =
+        [interleave(0, false), interleave(1, false), interleave(2, false)];
+    let byte = |value: i16| _mm256_set1_epi8(value.clamp(0, 255) as u8 as i8);
+    let more = shift.map(byte);
+    let less = shift.map(|shift| byte(-shift));
+    let (y, _) = y.as_chunks::<32>();
+    let (out, _) = out.as_chunks_mut::<96>();
+    let count = y.len().min(out.len());
+    for (y, out) in y.iter().zip(out) {
+        let y = load_u8x32(y);
+        let mut channels = more;
+        for (channel, own) in channels.iter_mut().enumerate() {
+            let value = _mm256_subs_epu8(_mm256_adds_epu8(y, more[channel]), less[channel]);
+            *own = _mm256_shuffle_epi8(value, load_u8x32(&INTERLEAVE[channel]));
+        }
+        store_interleaved(channels, out);
+    }
+    count * 32
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
 fn ycc_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     let ((y, y_rest), (cb, cb_rest)) = (y.as_chunks::<32>(), cb.as_chunks::<32>());
     let ((cr, cr_rest), (out, out_rest)) = (cr.as_chunks::<32>(), out.as_chunks_mut::<96>());

@@ -29,6 +29,10 @@ pub(crate) struct PlaneMut<'a> {
 
 /// The inner loops of one instruction set.
 pub(crate) trait Kernels: Copy {
+    /// Runs code that calls kernels, compiled for this instruction set as far as it is
+    /// inlined, so that calls of kernels cost nothing.
+    fn run<T>(self, code: impl FnOnce() -> T) -> T;
+
     /// Decodes the MCUs from `mcus.start` to `mcus.end` of a row: see
     /// [`crate::entropy::decode_mcus`].
     #[expect(clippy::too_many_arguments, reason = "the whole state of a scan, called once a row")]
@@ -61,4 +65,8 @@ pub(crate) trait Kernels: Copy {
 
     /// YCbCr to RGB, `out` has three bytes for each of the others.
     fn ycc_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]);
+
+    /// Luma to RGB where chroma is constant: each of the three is luma and its shift
+    /// (at most 255 either way).
+    fn shift_to_rgb(self, y: &[u8], shift: [i16; 3], out: &mut [u8]);
 }

@@ -84,16 +84,27 @@ pub(crate) fn flat_pixel(dc: i16, table: &Quantization) -> u8 {
 }
 
 /// YCbCr of one pixel to RGB (JFIF 1.02, in 16-bit fixed point).
-pub(super) fn pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
-    let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
+#[inline]
+pub(crate) fn pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    shift_of(cb, cr).map(|shift| (i16::from(y) + shift).clamp(0, 255) as u8)
+}
+
+/// What chroma adds to luma for red, green and blue.
+#[inline]
+pub(crate) fn shift_of(cb: u8, cr: u8) -> [i16; 3] {
+    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
     let half = 1 << 15;
-    let red = y + ((91881 * cr + half) >> 16);
-    let green = y + ((-22554 * cb - 46802 * cr + half) >> 16);
-    let blue = y + ((116_130 * cb + half) >> 16);
-    [red, green, blue].map(|value| value.clamp(0, 255) as u8)
+    let red = (91881 * cr + half) >> 16;
+    let green = (-22554 * cb - 46802 * cr + half) >> 16;
+    let blue = (116_130 * cb + half) >> 16;
+    [red, green, blue].map(|value| value as i16)
 }
 
 impl Kernels for Scalar {
+    fn run<T>(self, code: impl FnOnce() -> T) -> T {
+        code()
+    }
+
     fn decode_mcus(
         self,
         reader: &mut BitReader<'_>,
@@ -154,6 +165,13 @@ impl Kernels for Scalar {
         let (pixels, _) = out.as_chunks_mut::<3>();
         for (((&y, &cb), &cr), pixel) in y.iter().zip(cb).zip(cr).zip(pixels) {
             *pixel = pixel_to_rgb(y, cb, cr);
+        }
+    }
+
+    fn shift_to_rgb(self, y: &[u8], shift: [i16; 3], out: &mut [u8]) {
+        let (pixels, _) = out.as_chunks_mut::<3>();
+        for (&y, pixel) in y.iter().zip(pixels) {
+            *pixel = shift.map(|shift| (i16::from(y) + shift).clamp(0, 255) as u8);
         }
     }
 }

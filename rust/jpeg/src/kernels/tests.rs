@@ -149,3 +149,24 @@ fn upsampling_equals_the_definition() {
     }
     for_each_level!(check);
 }
+
+#[test]
+fn shifting_equals_the_definition() {
+    fn check(kernels: impl Kernels) {
+        let y: Vec<u8> = (0..=255).collect();
+        for shift in -255..=255 {
+            let shift = [shift, -shift, shift / 2];
+            for length in [256, 255, 97, 31, 16, 1] {
+                let (mut found, mut expected) = (vec![0; length * 3], vec![1; length * 3]);
+                kernels.shift_to_rgb(&y[..length], shift, &mut found);
+                Scalar.shift_to_rgb(&y[..length], shift, &mut expected);
+                assert_eq!(found, expected);
+            }
+        }
+        for chroma in 0..=0xffff_u16 {
+            let [cb, cr] = chroma.to_le_bytes();
+            assert!(super::scalar::shift_of(cb, cr).iter().all(|shift| shift.abs() <= 255));
+        }
+    }
+    for_each_level!(check);
+}

@@ -1,0 +1,186 @@
+//! Which parts of a row of MCUs are flat, so that they need no IDCT, no upsampling and
+//! no color conversion. Knows pixels of blocks, not coefficients.
+//!
+//! ```text
+//! MCU           a      b      c      d        chroma of b = of a and c: upsampling b's
+//! chroma flat   yes    yes    yes    no       chroma changes nothing ("calm");
+//! calm          yes    yes    no     no       its luma flat, too: one color
+//! ```
+//! The first and the last row of pixels of an MCU row also mix with the MCU row above or
+//! below: there, both have to be calm, with the same chroma.
+
+use crate::kernels::scalar::pixel_to_rgb;
+
+/// "Not flat", for luma and chroma.
+const NONE: u32 = u32::MAX;
+
+/// What is flat in one row of MCUs.
+#[derive(Default)]
+pub(crate) struct FlatRow {
+    /// The luma of each MCU, if it is one value.
+    luma: Vec<u32>,
+    /// Cb and Cr of each MCU, if each is one value.
+    chroma: Vec<u32>,
+    /// The same, if the neighbors left and right have the same.
+    calm: Vec<u32>,
+}
+
+/// The shortest run of calm MCUs that is worth a span.
+const SHORTEST_CALM: usize = 8;
+
+/// Makes runs of flat MCUs (of equal value or not) that are shorter than this general.
+fn forget_short_runs(values: &mut [u32], shortest: usize) {
+    for run in values.chunk_by_mut(|a, b| (*a == NONE) == (*b == NONE)) {
+        if run.len() < shortest {
+            run.fill(NONE);
+        }
+    }
+}
+
+/// How a span of pixels of a row is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Filling {
+    /// Upsampling and color conversion.
+    General,
+    /// Chroma is constant: what is added to luma for red, green and blue.
+    Shift([i16; 3]),
+    /// One color, 16 pixels of it.
+    Color([u8; 48]),
+}
+
+/// A span of MCUs in a row that are made in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub start: usize,
+    pub end: usize,
+    pub filling: Filling,
+}
+
+impl FlatRow {
+    pub(crate) fn start(&mut self, mcus: usize) {
+        for values in [&mut self.luma, &mut self.chroma, &mut self.calm] {
+            values.clear();
+            values.resize(mcus, NONE);
+        }
+    }
+
+    /// The luma of an MCU is this value everywhere.
+    pub(crate) fn set_luma(&mut self, mcu: usize, luma: u8) {
+        self.luma[mcu] = luma.into();
+    }
+
+    /// The chroma of an MCU is this everywhere.
+    pub(crate) fn set_chroma(&mut self, mcu: usize, cb: u8, cr: u8) {
+        self.chroma[mcu] = u32::from(cb) | u32::from(cr) << 8;
+    }
+
+    /// To be called when all MCUs are set.
+    pub(crate) fn finish(&mut self) {
+        let count = self.chroma.len();
+        for mcu in 0..count {
+            let own = self.chroma[mcu];
+            let left = self.chroma[mcu.saturating_sub(1)];
+            let right = self.chroma[(mcu + 1).min(count - 1)];
+            self.calm[mcu] = if own == left && own == right { own } else { NONE };
+        }
+        // Short runs cost more than they save.
+        forget_short_runs(&mut self.calm, SHORTEST_CALM);
+    }
+
+    /// Whether the MCU's inner rows are one color, so that nobody looks at their luma.
+    pub(crate) fn is_color(&self, mcu: usize) -> bool {
+        self.calm[mcu] != NONE && self.luma[mcu] != NONE
+    }
+
+    /// Whether nobody looks at the chroma of the MCU's inner rows: it and its neighbors
+    /// are calm.
+    pub(crate) fn is_chroma_hidden(&self, mcu: usize) -> bool {
+        let last = self.calm.len() - 1;
+        let calm = [mcu.saturating_sub(1), mcu, (mcu + 1).min(last)];
+        calm.iter().all(|&mcu| self.calm[mcu] != NONE)
+    }
+
+    /// The spans of a row of pixels. `other`: the MCU row that it mixes with, if any.
+    pub(crate) fn spans(&self, other: Option<&FlatRow>, spans: &mut Vec<Span>) {
+        spans.clear();
+        let key = |mcu: usize| {
+            let mut chroma = self.calm[mcu];
+            if other.is_some_and(|other| other.calm[mcu] != chroma) {
+                chroma = NONE;
+            }
+            let luma = if chroma == NONE { NONE } else { self.luma[mcu] };
+            (chroma, luma)
+        };
+        let count = self.calm.len();
+        let mut start = 0;
+        while start < count {
+            let (chroma, luma) = key(start);
+            let mut end = start + 1;
+            while end < count && key(end) == (chroma, luma) {
+                end += 1;
+            }
+            spans.push(Span { start, end, filling: filling(chroma, luma) });
+            start = end;
+        }
+    }
+}
+
+fn filling(chroma: u32, luma: u32) -> Filling {
+    if chroma == NONE {
+        return Filling::General;
+    }
+    let (cb, cr) = ((chroma & 255) as u8, (chroma >> 8) as u8);
+    if luma == NONE {
+        return Filling::Shift(crate::kernels::scalar::shift_of(cb, cr));
+    }
+    let mut pattern = [0; 48];
+    for pixel in pattern.as_chunks_mut::<3>().0 {
+        *pixel = pixel_to_rgb(luma as u8, cb, cr);
+    }
+    Filling::Color(pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_equal_neighbors_is_flat() {
+        let mut row = FlatRow::default();
+        row.start(16);
+        for mcu in 0..16 {
+            let cb = if mcu < 12 { 7 } else { 9 };
+            row.set_chroma(mcu, cb, 8);
+            if mcu > 2 {
+                row.set_luma(mcu, 50);
+            }
+        }
+        row.finish();
+        let mut spans = Vec::new();
+        row.spans(None, &mut spans);
+        let found: Vec<_> = spans
+            .iter()
+            .map(|span| {
+                let kind = match span.filling {
+                    Filling::General => "general",
+                    Filling::Shift(_) => "shift",
+                    Filling::Color(_) => "color",
+                };
+                (span.start, span.end, kind)
+            })
+            .collect();
+        // The borders of 7 and 9 are not calm, the run after them is too short.
+        assert_eq!(found, [(0, 3, "shift"), (3, 11, "color"), (11, 16, "general")]);
+        assert!(row.is_color(3) && !row.is_color(2) && !row.is_color(11));
+        assert!(row.is_chroma_hidden(9) && !row.is_chroma_hidden(10));
+
+        let mut other = FlatRow::default();
+        other.start(16);
+        for mcu in 0..16 {
+            other.set_chroma(mcu, 7, 9);
+        }
+        other.finish();
+        row.spans(Some(&other), &mut spans);
+        assert_eq!(spans, [Span { start: 0, end: 16, filling: Filling::General }]);
+    }
+}
