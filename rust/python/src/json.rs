@@ -16,9 +16,45 @@ enum Open<'py> {
     Dict(Bound<'py, PyDict>, Bound<'py, PyString>),
 }
 
+/// Keys of the objects read so far: a record repeats a few. Making a string and its
+/// hash costs more than finding it among them.
+struct Keys<'py, 'a> {
+    seen: Vec<(&'a [u8], Bound<'py, PyString>)>,
+}
+
+impl<'py, 'a> Keys<'py, 'a> {
+    /// More different keys than this are not remembered.
+    const MOST: usize = 24;
+
+    fn get(&mut self, py: Python<'py>, text: Text<'a>) -> PyResult<Bound<'py, PyString>> {
+        let Some(plain) = text.plain() else { return to_string(py, text) };
+        if let Some((_, key)) = self.seen.iter().find(|(seen, _)| *seen == plain) {
+            return Ok(key.clone());
+        }
+        let key = match plain {
+            b"images" => intern!(py, "images").clone(),
+            b"texts" => intern!(py, "texts").clone(),
+            b"text_ocr_list" => intern!(py, "text_ocr_list").clone(),
+            b"metadata" => intern!(py, "metadata").clone(),
+            b"image_num" => intern!(py, "image_num").clone(),
+            b"text_num" => intern!(py, "text_num").clone(),
+            b"token_num" => intern!(py, "token_num").clone(),
+            _ => to_string(py, text)?,
+        };
+        if self.seen.len() < Self::MOST {
+            self.seen.push((plain, key.clone()));
+        }
+        Ok(key)
+    }
+}
+
 /// The value that the reader is at.
-pub fn read_value<'py>(py: Python<'py>, reader: &mut Reader<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub fn read_value<'py, 'a>(
+    py: Python<'py>,
+    reader: &mut Reader<'a>,
+) -> PyResult<Bound<'py, PyAny>> {
     let mut open: Vec<Open<'py>> = Vec::new();
+    let mut keys = Keys { seen: Vec::new() };
     loop {
         reader.skip_space();
         let mut value = match reader.peek() {
@@ -27,7 +63,7 @@ pub fn read_value<'py>(py: Python<'py>, reader: &mut Reader<'_>) -> PyResult<Bou
                 begin(py, reader, &open)?;
                 let dict = PyDict::new(py);
                 if !reader.eat(b'}') {
-                    let key = read_key(py, reader)?;
+                    let key = read_key(py, reader, &mut keys)?;
                     open.push(Open::Dict(dict, key));
                     continue;
                 }
@@ -64,7 +100,7 @@ pub fn read_value<'py>(py: Python<'py>, reader: &mut Reader<'_>) -> PyResult<Bou
                     dict.set_item(&key, &value)?;
                     reader.skip_space();
                     if reader.eat(b',') {
-                        let key = read_key(py, reader)?;
+                        let key = read_key(py, reader, &mut keys)?;
                         open.push(Open::Dict(dict, key));
                         break;
                     }
@@ -94,19 +130,14 @@ fn begin(py: Python<'_>, reader: &mut Reader<'_>, open: &[Open<'_>]) -> PyResult
 }
 
 /// A key, and the colon after it.
-fn read_key<'py>(py: Python<'py>, reader: &mut Reader<'_>) -> PyResult<Bound<'py, PyString>> {
+fn read_key<'py, 'a>(
+    py: Python<'py>,
+    reader: &mut Reader<'a>,
+    keys: &mut Keys<'py, 'a>,
+) -> PyResult<Bound<'py, PyString>> {
     reader.skip_space();
     let text = reader.text().map_err(|error| to_pyerr(py, &error))?;
-    let key = match text.plain() {
-        Some(b"images") => intern!(py, "images").clone(),
-        Some(b"texts") => intern!(py, "texts").clone(),
-        Some(b"text_ocr_list") => intern!(py, "text_ocr_list").clone(),
-        Some(b"metadata") => intern!(py, "metadata").clone(),
-        Some(b"image_num") => intern!(py, "image_num").clone(),
-        Some(b"text_num") => intern!(py, "text_num").clone(),
-        Some(b"token_num") => intern!(py, "token_num").clone(),
-        _ => to_string(py, text)?,
-    };
+    let key = keys.get(py, text)?;
     reader.skip_space();
     if reader.eat(b':') { Ok(key) } else { Err(error(py, reader, "expected ':' after a key")) }
 }

@@ -152,10 +152,13 @@ impl<'a> Reader<'a> {
             (b"-Infinity", Scalar::Number(Number::Float(f64::NEG_INFINITY))),
         ];
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        for (word, value) in WORDS {
-            if rest.starts_with(word) {
-                self.at = self.at.saturating_add(word.len());
-                return Ok(value);
+        // Digits are no word's beginning.
+        if !rest.first().is_some_and(u8::is_ascii_digit) {
+            for (word, value) in WORDS {
+                if rest.starts_with(word) {
+                    self.at = self.at.saturating_add(word.len());
+                    return Ok(value);
+                }
             }
         }
         let (length, is_float) = number_length(rest);
