@@ -83,7 +83,7 @@ fn soup(numbers: &mut Numbers) -> Vec<u8> {
         text.extend_from_slice(b"[{");
     }
     for _ in 0..numbers.below(200) {
-        let pieces: [&[u8]; 16] = [
+        let pieces: [&[u8]; 22] = [
             b"{",
             b"}",
             b"[",
@@ -100,6 +100,12 @@ fn soup(numbers: &mut Numbers) -> Vec<u8> {
             b"\"{[\"",
             b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
             b"\\\\\\\\\\\\\\\\\\",
+            &[b'x'; 150],
+            &[b' '; 300],
+            &[b'\\'; 127],
+            &[b'\\'; 128],
+            b"[[[[{{{{",
+            b"}}}}]]]]",
         ];
         text.extend_from_slice(pieces[numbers.below(pieces.len())]);
     }

@@ -22,6 +22,20 @@ pub(crate) struct Masks {
     pub close: u64,
 }
 
+impl Masks {
+    /// Those of the first `length` bytes, fewer than 64, as if spaces followed.
+    #[inline(always)]
+    pub fn first(self, length: usize) -> Masks {
+        let keep = (1 << length) - 1;
+        Masks {
+            quotes: self.quotes & keep,
+            backslashes: self.backslashes & keep,
+            open: self.open & keep,
+            close: self.close & keep,
+        }
+    }
+}
+
 /// What an instruction set has to offer.
 pub(crate) trait Kernel: Copy {
     fn masks(self, block: &[u8; 64]) -> Masks;
@@ -32,6 +46,32 @@ pub(crate) trait Kernel: Copy {
 
     /// Bit k of the result is the XOR of the bits 0 to k.
     fn prefix_xor(self, bits: u64) -> u64;
+
+    /// The bits of `bits` at which `mask` has ones, moved together at the low end.
+    fn extract(self, bits: u64, mask: u64) -> u64;
+
+    /// Asks the memory for the cache line at `address`, which need not be readable.
+    fn prefetch(self, address: *const u8);
+
+    /// Glances at 128 bytes: those of `window` after its first one.
+    fn glance(self, window: &[u8; 129]) -> Glance;
+}
+
+/// What a glance at 128 bytes shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Glance {
+    /// No bracket is in them, not even in a string, and no quote comes right after a
+    /// backslash, so every quote begins or ends a string.
+    pub is_plain: bool,
+    /// The number of quotes is odd.
+    pub has_odd_quotes: bool,
+}
+
+/// A block of a window.
+#[inline(always)]
+fn half<const START: usize>(window: &[u8; 129]) -> &[u8; 64] {
+    const { assert!(START + 64 <= 129) };
+    window[START..].first_chunk::<64>().unwrap_or(&[0; 64])
 }
 
 /// An algorithm over a kernel. `run` has to be `#[inline(always)]`, so that the
@@ -96,13 +136,10 @@ impl Strings {
     /// The mask of the strings in the next block, of whose bytes `length` are there.
     #[inline(always)]
     pub fn advance<K: Kernel>(&mut self, kernel: K, masks: &Masks, length: usize) -> u64 {
-        let mut quotes = masks.quotes;
-        if masks.backslashes != 0 || self.escaped {
-            let (escapes, next) = escaped_bytes(masks.backslashes, self.escaped);
-            quotes &= !escapes;
-            // The byte after the last real one, not after the padding.
-            self.escaped = if length < 64 { escapes >> length & 1 == 1 } else { next };
-        }
+        let (escapes, next) = escaped_bytes(masks.backslashes, self.escaped);
+        let quotes = masks.quotes & !escapes;
+        // The byte after the last real one, not after the padding.
+        self.escaped = if length < 64 { escapes >> length & 1 == 1 } else { next };
         let strings = kernel.prefix_xor(quotes) ^ 0u64.wrapping_sub(u64::from(self.inside));
         self.inside = strings >> 63 == 1;
         strings

@@ -1,6 +1,6 @@
 //! The masks in plain Rust: the definition that the other levels are tested against.
 
-use super::{Kernel, Masks};
+use super::{Glance, Kernel, Masks, half};
 
 #[derive(Clone, Copy)]
 pub(super) struct Scalar;
@@ -27,5 +27,25 @@ impl Kernel for Scalar {
             bits ^= bits << shift;
         }
         bits
+    }
+
+    fn extract(self, bits: u64, mut mask: u64) -> u64 {
+        let mut extracted = 0;
+        for place in 0..mask.count_ones() {
+            extracted |= (bits >> mask.trailing_zeros() & 1) << place;
+            mask &= mask - 1;
+        }
+        extracted
+    }
+
+    fn prefetch(self, _: *const u8) {}
+
+    fn glance(self, window: &[u8; 129]) -> Glance {
+        let (low, high) = (self.masks(half::<1>(window)), self.masks(half::<65>(window)));
+        let after_low = low.backslashes << 1 | u64::from(window[0] == b'\\');
+        let after_high = high.backslashes << 1 | low.backslashes >> 63;
+        let escapes = low.quotes & after_low | high.quotes & after_high;
+        let is_plain = low.open | low.close | high.open | high.close | escapes == 0;
+        Glance { is_plain, has_odd_quotes: (low.quotes ^ high.quotes).count_ones() & 1 == 1 }
     }
 }
