@@ -147,19 +147,20 @@ fn read_string<'py>(py: Python<'py>, reader: &mut Reader<'_>) -> PyResult<Bound<
     to_string(py, text)
 }
 
-/// A text as a string object. Lone surrogates pass, as they do in `json.loads`.
+/// A text as a string object. Lone surrogates pass where they are escapes, as they do
+/// in `json.loads`; as bytes they are no UTF-8.
 fn to_string<'py>(py: Python<'py>, text: Text<'_>) -> PyResult<Bound<'py, PyString>> {
     let bytes = text.bytes().map_err(|error| to_pyerr(py, &error))?;
     if let Ok(string) = PyString::from_bytes(py, &bytes) {
         return Ok(string);
     }
-    let encoded = PyBytes::new(py, &bytes);
-    let decoded = PyString::from_encoded_object(&encoded, Some(c"utf-8"), Some(c"surrogatepass"));
-    decoded.map_err(|_| {
-        let bad = str::from_utf8(&bytes).err().map_or(0, |error| error.valid_up_to());
+    if let Err(error) = str::from_utf8(text.raw()) {
+        let offset = text.offset() + error.valid_up_to();
         let reason = "a string is not valid UTF-8".to_owned();
-        to_pyerr(py, &Error::Record { offset: text.offset() + bad, reason })
-    })
+        return Err(to_pyerr(py, &Error::Record { offset, reason }));
+    }
+    let encoded = PyBytes::new(py, &bytes);
+    PyString::from_encoded_object(&encoded, Some(c"utf-8"), Some(c"surrogatepass"))
 }
 
 fn read_scalar<'py>(py: Python<'py>, reader: &mut Reader<'_>) -> PyResult<Bound<'py, PyAny>> {

@@ -34,6 +34,12 @@ impl<'a> Text<'a> {
         (!self.has_escapes).then_some(self.raw)
     }
 
+    /// Its bytes as they stand in the JSON, escapes and all.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
     /// Where its first byte lies in the record.
     #[must_use]
     pub fn offset(&self) -> usize {
