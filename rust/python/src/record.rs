@@ -93,8 +93,23 @@ impl Record {
     }
 
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.0.check().map_err(|error| to_pyerr(py, &error))?;
+        // Reading all of it proves what the pass over the record does, and more; what
+        // is wrong with the record as a whole comes before what is wrong inside.
+        self.read_all(py).or_else(|inside| {
+            self.0.check().map_err(|error| to_pyerr(py, &error))?;
+            Err(inside)
+        })
+    }
+}
+
+impl Record {
+    fn read_all<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let mut reader = self.0.reader();
+        reader.skip_space();
+        if reader.peek() != Some(b'{') {
+            let reason = "a record is a JSON object and begins with '{'";
+            return Err(to_pyerr(py, &reader.error(reason)));
+        }
         let value = read_value(py, &mut reader)?;
         reader.end().map_err(|error| to_pyerr(py, &error))?;
         Ok(value)

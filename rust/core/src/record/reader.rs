@@ -76,6 +76,10 @@ impl<'a> Reader<'a> {
     /// Passes over white space.
     #[inline]
     pub fn skip_space(&mut self) {
+        // Indentation comes in eights.
+        while let Some(b"        ") = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            self.at = self.at.saturating_add(8);
+        }
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at = self.at.saturating_add(1);
         }
@@ -167,11 +171,10 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("expected a value"));
         };
         self.at = self.at.saturating_add(length);
-        Ok(Scalar::Number(match digits.parse() {
-            Ok(value) if !is_float => Number::Int(value),
-            _ if !is_float => Number::BigInt(digits),
-            _ => Number::Float(digits.parse().unwrap_or(f64::NAN)),
-        }))
+        if is_float {
+            return Ok(Scalar::Number(Number::Float(digits.parse().unwrap_or(f64::NAN))));
+        }
+        Ok(Scalar::Number(digits.parse().map_or(Number::BigInt(digits), Number::Int)))
     }
 }
 
