@@ -25,6 +25,8 @@ TEXT = st.text(CHARACTERS, max_size=80) | st.text(
     'ab"\\/\b\f\n\r\t\x00\x1f[]{},: é€😀', max_size=150
 )
 NUMBERS = st.integers() | st.floats() | st.integers(-(10**400), 10**400) | st.just(-0.0)
+# Longer than what is looked at in one go.
+TEXT |= TEXT.map(lambda text: text * 9)
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
 VALUES = st.recursive(
     SCALARS,
@@ -71,6 +73,7 @@ def test_a_dict_is_what_json_loads_makes(
     text = encode(value, indent=indent, ensure_ascii=ascii_only)
     text = before.encode() + text + after.encode()
     assert_same(_core.Record(text).to_dict(), plain_loads(text))
+    assert _core.Record(text).raw == text
 
 
 @st.composite
@@ -164,6 +167,7 @@ def test_what_json_loads_refuses_is_refused_and_what_it_takes_is_taken(data: st.
         expected = None
     if isinstance(expected, dict):
         assert_same(_core.Record(mutated).to_dict(), expected)
+        assert _core.Record(mutated).raw == mutated
         return
     with pytest.raises(RecordError) as caught:
         _core.Record(mutated).to_dict()

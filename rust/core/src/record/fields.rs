@@ -12,7 +12,7 @@ use textbook_simd::Level;
 use super::reader::Reader;
 use super::text::{Text, read_text};
 use super::{Fault, MAX_DEPTH};
-use crate::structure::{self, Algorithm, Kernel, Strings, block_at};
+use crate::structure::{self, Algorithm, Glance, Kernel, Strings, block_at};
 
 /// A key and its value, as places in the record.
 #[derive(Debug)]
@@ -101,7 +101,13 @@ impl Algorithm for SkipContainer<'_> {
         let mut depth = 0usize;
         let mut strings = Strings::default();
         let mut padded = [0; 64];
+        let mut is_calm = false;
         while at < bytes.len() {
+            if is_calm && let Some(inside) = pass_plain(kernel, bytes, at, strings.inside) {
+                strings = Strings { inside, escaped: false };
+                at = at.saturating_add(128);
+                continue;
+            }
             let (block, length) = block_at(bytes, at, &mut padded);
             let masks = kernel.masks(block);
             let text = strings.advance(kernel, &masks, length);
@@ -116,10 +122,21 @@ impl Algorithm for SkipContainer<'_> {
             } else if let Some(bit) = count_slowly(open, close, &mut depth, at)? {
                 return Ok(at.saturating_add(bit).saturating_add(1));
             }
+            // Where brackets are dense, a glance would only cost.
+            is_calm = masks.open | masks.close == 0;
             at = at.saturating_add(length);
         }
         Err(Fault::new(bytes.len(), "the record ends inside a list or an object"))
     }
+}
+
+/// Whether the byte after the next 128 is inside a string, if they are plain: no
+/// brackets, no escaped quotes, and no backslash at their end.
+#[inline(always)]
+fn pass_plain<K: Kernel>(kernel: K, bytes: &[u8], at: usize, inside: bool) -> Option<bool> {
+    let window = bytes.get(at.checked_sub(1)?..)?.first_chunk::<129>()?;
+    let Glance { is_plain, has_odd_quotes } = kernel.glance(window);
+    (is_plain && window.last() != Some(&b'\\')).then_some(inside ^ has_odd_quotes)
 }
 
 /// Goes from bracket to bracket: the bit where the container ends, if it does.

@@ -164,3 +164,24 @@ fn numbers_are_exact() {
         assert_eq!(record(text).reader().simple().ok(), Some(Scalar::Number(expected)), "{text}");
     }
 }
+
+#[test]
+fn escapes_at_any_place_of_long_plain_text_end_no_string() {
+    for before in 0..400 {
+        for backslashes in 0..6 {
+            let quote = if backslashes % 2 == 1 { "\"]}" } else { "" };
+            let list = format!(
+                "[\"{}{}{quote}{}\"]",
+                "x".repeat(before),
+                "\\".repeat(backslashes),
+                "y".repeat(200),
+            );
+            let text = format!("{{\"a\":{list},\"b\":1}}");
+            for level in Level::available() {
+                let fields = find_fields(level, text.as_bytes()).expect("one object");
+                assert_eq!(fields.len(), 2);
+                assert_eq!(&text[fields[0].value.clone()], list);
+            }
+        }
+    }
+}
