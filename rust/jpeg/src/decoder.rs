@@ -12,6 +12,8 @@ use crate::huffman::Class;
 use crate::kernels::scalar::{Scalar, flat_pixel};
 use crate::kernels::{Job, Kernels};
 use crate::markers::{DHT, DQT, DRI, EOI, SOI, SOS, Segment, next_segment};
+use crate::options::Options;
+use crate::output::{Destination, Output, RowSink};
 use crate::planes::{Extent, Planes};
 use crate::scan::ScanHeader;
 use crate::tables::{Quantization, Tables};
@@ -22,6 +24,8 @@ use crate::unstuff::Coded;
 pub struct Decoder {
     level: Level,
     scratch: Scratch,
+    /// Rows on their way to a sink.
+    band: Vec<u8>,
 }
 
 /// Memory that is used again.
@@ -63,7 +67,8 @@ impl Decoder {
     /// A decoder on this level, or on the best one below that the CPU has.
     #[must_use]
     pub fn with_level(level: Level) -> Decoder {
-        Decoder { level: level.min(Level::of_cpu()), scratch: Scratch::default() }
+        let level = level.min(Level::of_cpu());
+        Decoder { level, scratch: Scratch::default(), band: Vec::new() }
     }
 
     /// Decodes to RGB, 8 bit, rows from top to bottom without gaps. `out` has to have
@@ -73,23 +78,62 @@ impl Decoder {
     /// Strict: a picture that is cut anywhere, its last two bytes (EOI) included, is an
     /// error, and so is one whose coded data does not end where its last block does.
     pub fn decode_rgb(&mut self, data: &[u8], out: &mut [u8]) -> Result<(), JpegError> {
+        self.decode(data, &Options::default(), out)
+    }
+
+    /// Decodes to memory as the options say. `out` has to have as many bytes as the
+    /// header's [`Options::size`] has.
+    pub fn decode(
+        &mut self,
+        data: &[u8],
+        options: &Options,
+        out: &mut [u8],
+    ) -> Result<(), JpegError> {
         let header = read_header(data)?;
-        let expected = header.width as usize * header.height as usize * 3;
+        let expected = options.size(&header).bytes();
         if out.len() != expected {
             return Err(JpegError::WrongLength { expected, found: out.len() });
         }
+        self.decode_to(data, &header, options, Destination::Memory(out))
+    }
+
+    /// Decodes, and hands the rows out while they are in the cache: a transform that reads
+    /// them there needs no memory for the whole picture.
+    pub fn decode_rows(
+        &mut self,
+        data: &[u8],
+        options: &Options,
+        sink: &mut dyn RowSink,
+    ) -> Result<(), JpegError> {
+        let header = read_header(data)?;
+        let mut band = std::mem::take(&mut self.band);
+        let result = self.decode_to(data, &header, options, Destination::Sink(sink, &mut band));
+        self.band = band;
+        result
+    }
+
+    fn decode_to(
+        &mut self,
+        data: &[u8],
+        header: &Header,
+        options: &Options,
+        destination: Destination<'_>,
+    ) -> Result<(), JpegError> {
+        let wanted = options.wanted(header);
+        let mut output = Output::new(destination, options.size(header).row_bytes(), wanted);
+        let output = &mut output;
         let is_ink = matches!(header.color_space(), ColorSpace::Cmyk | ColorSpace::Ycck);
         if header.is_progressive || is_ink {
-            return fallback::decode_rgb(data, &header, out);
+            return fallback::decode_rgb(data, header, output);
         }
         #[cfg(target_arch = "x86_64")]
         if self.level >= Level::Avx2
             && let Some(token) = textbook_simd::Avx2::get()
         {
             let kernels = crate::kernels::avx2::Kernels::new(token);
-            return decode_sequential(kernels, &mut self.scratch, data, &header, out);
+            return decode_sequential(kernels, &mut self.scratch, data, header, output);
         }
-        decode_sequential(Scalar, &mut self.scratch, data, &header, out)
+        decode_sequential(Scalar, &mut self.scratch, data, header, output)
     }
 }
 
@@ -113,7 +157,7 @@ fn decode_sequential<K: Kernels>(
     scratch: &mut Scratch,
     data: &[u8],
     header: &Header,
-    out: &mut [u8],
+    output: &mut Output<'_>,
 ) -> Result<(), JpegError> {
     let mut tables = Tables::default();
     let mut restart_interval = 0;
@@ -177,7 +221,7 @@ fn decode_sequential<K: Kernels>(
                     scan.mcus_down = plane.height.div_ceil(8);
                 }
                 at = scratch.coded.fill(data, next)?;
-                decode_scan(kernels, scratch, &scan, extent, out)?;
+                decode_scan(kernels, scratch, &scan, extent, output)?;
             }
             _ => {}
         }
@@ -188,7 +232,7 @@ fn decode_sequential<K: Kernels>(
     }
     if let Some(extent) = extent.filter(|extent| extent.keep_all) {
         for row in 0..extent.mcus_down {
-            scratch.planes.finish_mcu_row(kernels, row, out);
+            scratch.planes.finish_mcu_row(kernels, row, output);
         }
     }
     Ok(())
@@ -200,7 +244,7 @@ fn decode_scan<K: Kernels>(
     scratch: &mut Scratch,
     scan: &Scan<'_>,
     extent: Extent,
-    out: &mut [u8],
+    output: &mut Output<'_>,
 ) -> Result<(), JpegError> {
     let Scratch { coded, tables, row: macro_row, planes, jobs } = scratch;
     let total = scan.mcus_across * scan.mcus_down;
@@ -262,7 +306,7 @@ fn decode_scan<K: Kernels>(
             transform(kernels, macro_row, planes, jobs, scan, row);
         }
         if !extent.keep_all {
-            planes.finish_mcu_row(kernels, row, out);
+            planes.finish_mcu_row(kernels, row, output);
         }
     }
     Ok(())

@@ -7,13 +7,28 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use crate::output::Output;
 use crate::{Header, JpegError, markers};
 
 /// The largest width and height that the format has.
 const MAX_SIDE: usize = 65_535;
 
-/// Decodes to RGB; `out` has the right length.
-pub(crate) fn decode_rgb(data: &[u8], header: &Header, out: &mut [u8]) -> Result<(), JpegError> {
+/// Decodes to RGB.
+pub(crate) fn decode_rgb(
+    data: &[u8],
+    header: &Header,
+    output: &mut Output<'_>,
+) -> Result<(), JpegError> {
+    let (width, height) = (header.width as usize, header.height as usize);
+    let mut all = vec![0; width * height * 3];
+    decode(data, header, &mut all)?;
+    output.write(0..height, |rows, out| {
+        out.copy_from_slice(&all[rows.start * width * 3..rows.end * width * 3]);
+    });
+    Ok(())
+}
+
+fn decode(data: &[u8], header: &Header, out: &mut [u8]) -> Result<(), JpegError> {
     markers::check_end(data, header.scan_offset)?;
     let options = DecoderOptions::default()
         .set_strict_mode(true)

@@ -12,6 +12,7 @@ use crate::JpegError;
 use crate::flat::{Filling, FlatRow, Span};
 use crate::header::{ColorSpace, Component, Header};
 use crate::kernels::{Kernels, PlaneMut};
+use crate::output::Output;
 
 /// Bytes before the first pixel of each row: room for its left neighbor.
 const MARGIN: usize = 32;
@@ -195,8 +196,13 @@ impl Planes {
         &mut self.all[index & 3]
     }
 
-    /// The MCU row `row` is in the planes: writes what rows of `out` that completes.
-    pub(crate) fn finish_mcu_row<K: Kernels>(&mut self, kernels: K, row: usize, out: &mut [u8]) {
+    /// The MCU row `row` is in the planes: writes what rows that completes.
+    pub(crate) fn finish_mcu_row<K: Kernels>(
+        &mut self,
+        kernels: K,
+        row: usize,
+        output: &mut Output<'_>,
+    ) {
         for plane in &mut self.all[..self.count] {
             let rows = plane.vertical * 8;
             plane.finish_rows(row * rows..(row + 1) * rows);
@@ -207,23 +213,34 @@ impl Planes {
         } else if self.needs_context {
             end -= 1;
         }
-        if self.flat.is_some() {
-            kernels.run(
-                #[inline(always)]
-                || self.write_spans(kernels, row, end, out),
-            );
-        } else {
-            for y in self.next_row..end {
-                let out = &mut out[y * self.width * 3..(y + 1) * self.width * 3];
-                self.write_row(kernels, y, out);
+        output.write(self.next_row..end, |rows, out| {
+            if self.flat.is_some() {
+                kernels.run(
+                    #[inline(always)]
+                    || self.write_spans(kernels, row, rows, out),
+                );
+            } else {
+                for (y, out) in rows.zip(out.chunks_exact_mut(self.width * 3)) {
+                    self.write_row(kernels, y, out);
+                }
             }
+        });
+        if let Some(flat) = &mut self.flat {
+            // The older one is the next one's place.
+            flat.swap(0, 1);
         }
         self.next_row = end;
     }
 
-    /// Writes the rows up to `end`, what is flat in its own way.
+    /// Writes these rows, what is flat in its own way.
     #[inline(always)]
-    fn write_spans<K: Kernels>(&mut self, kernels: K, row: usize, end: usize, out: &mut [u8]) {
+    fn write_spans<K: Kernels>(
+        &mut self,
+        kernels: K,
+        row: usize,
+        wanted: std::ops::Range<usize>,
+        out: &mut [u8],
+    ) {
         let Some([previous, current]) = self.flat.take() else { return };
         let [mut inner, mut above, mut below] = std::mem::take(&mut self.spans);
         let context = |other| if self.needs_context { Some(other) } else { None };
@@ -234,18 +251,16 @@ impl Planes {
             current.spans(context(&previous), &mut above);
             previous.spans(context(&current), &mut below);
         }
-        for y in self.next_row..end {
+        for (y, out) in wanted.zip(out.chunks_exact_mut(self.width * 3)) {
             let spans = match y {
                 _ if y < first => &below,
                 _ if y == first && row > 0 => &above,
                 _ => &inner,
             };
-            let out = &mut out[y * self.width * 3..(y + 1) * self.width * 3];
             self.write_row_of_spans(kernels, y, spans, out);
         }
         self.spans = [inner, above, below];
-        // The older one is the next one's place.
-        self.flat = Some([current, previous]);
+        self.flat = Some([previous, current]);
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use textbook_jpeg::{Decoder, JpegError, read_header};
+use textbook_jpeg::{Decoder, JpegError, Options, read_header};
 use textbook_simd::Level;
 
 fn streams() -> Vec<(String, Vec<u8>, Vec<u8>)> {
@@ -36,6 +36,35 @@ fn pixels_are_those_of_libjpeg_turbo() {
         for (name, data, expected) in streams() {
             let found = decode(&mut decoder, &data).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(found == expected, "{name} on level {level}");
+        }
+    }
+}
+
+#[test]
+fn rows_are_handed_out_in_order_and_a_region_is_a_part() {
+    for level in Level::available() {
+        let mut decoder = Decoder::with_level(level);
+        for (name, data, expected) in streams() {
+            let header = read_header(&data).expect("a header");
+            let height = header.height as usize;
+            let row_bytes = header.width as usize * 3;
+            for rows in [0..height, height / 3..height - height / 4, height..height + 1, 1..1] {
+                let options = Options { rows: Some(rows.clone()) };
+                let first = rows.start.min(height);
+                let expected =
+                    &expected[first * row_bytes..rows.end.clamp(first, height) * row_bytes];
+                let mut found = Vec::new();
+                let mut sink = |first: usize, rows: &[u8]| {
+                    assert_eq!(first * row_bytes, found.len(), "{name}");
+                    assert!(!rows.is_empty() && rows.len().is_multiple_of(row_bytes), "{name}");
+                    found.extend_from_slice(rows);
+                };
+                decoder.decode_rows(&data, &options, &mut sink).expect("pixels");
+                assert!(found == expected, "{name}, {rows:?} on level {level}");
+                let mut memory = vec![0x5a; options.size(&header).bytes()];
+                decoder.decode(&data, &options, &mut memory).expect("pixels");
+                assert!(memory == expected, "{name}, {rows:?} on level {level}");
+            }
         }
     }
 }
