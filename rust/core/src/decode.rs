@@ -7,7 +7,7 @@ use textbook_jpeg::{Decoder, JpegError};
 
 use crate::buffers::Buffer;
 use crate::pool::{self, Panicked};
-use crate::store::{Directory, StoreError};
+use crate::store::{StoreError, Stores};
 
 /// An RGB picture: `height` rows of `width` pixels of three bytes, without gaps.
 #[derive(Debug)]
@@ -131,10 +131,10 @@ where
     flatten(pool::run(threads, count, move |index| decode(data[index].as_ref(), limit)))
 }
 
-/// Reads and decodes images of a store on up to `threads` threads; results in order.
+/// Reads and decodes images of the stores on up to `threads` threads; results in order.
 #[must_use]
 pub fn load_many(
-    store: &Arc<Directory>,
+    store: &Arc<Stores>,
     paths: Vec<String>,
     limit: Option<u64>,
     threads: usize,

@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use textbook_core::decode::{self, ImageFailure, Picture};
 use textbook_core::keyframe_name::KeyframeName;
-use textbook_core::store::{self, Directory};
+use textbook_core::store::{self, Stores};
 
 use crate::errors::{exception, to_pyerr};
 
@@ -194,13 +194,13 @@ pub fn image_root_of(path: &str) -> Option<&str> {
 
 /// Encoded images by their paths in the JSON.
 #[pyclass(frozen, module = "textbook_fast._core")]
-pub struct ImageStore(Arc<Directory>);
+pub struct ImageStore(Arc<Stores>);
 
 #[pymethods]
 impl ImageStore {
     #[new]
     fn new(py: Python<'_>, roots: Vec<PathBuf>) -> PyResult<ImageStore> {
-        let store = py.detach(|| Directory::open(roots)).map_err(|error| to_pyerr(py, &error))?;
+        let store = py.detach(|| Stores::open(roots)).map_err(|error| to_pyerr(py, &error))?;
         Ok(ImageStore(Arc::new(store)))
     }
 

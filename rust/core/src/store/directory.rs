@@ -52,12 +52,6 @@ impl Directory {
         Ok(Directory { roots, learned: AtomicUsize::new(0) })
     }
 
-    /// The folders.
-    #[must_use]
-    pub fn roots(&self) -> &[PathBuf] {
-        &self.roots
-    }
-
     /// Reads the image of this path into `bytes`, whose content is replaced.
     pub fn read(&self, path: &str, bytes: &mut Vec<u8>) -> std::result::Result<(), StoreError> {
         bytes.clear();
