@@ -10,6 +10,8 @@ pub(crate) const DRI: u8 = 0xdd;
 pub(crate) const COM: u8 = 0xfe;
 pub(crate) const DQT: u8 = 0xdb;
 pub(crate) const DHT: u8 = 0xc4;
+/// The frame header of JPEG-LS (ITU-T T.87).
+pub(crate) const SOF_JPEG_LS: u8 = 0xf7;
 pub(crate) const APP0: u8 = 0xe0;
 pub(crate) const APP1: u8 = 0xe1;
 pub(crate) const APP14: u8 = 0xee;
@@ -29,6 +31,12 @@ fn stands_alone(marker: u8) -> bool {
     matches!(marker, 0x01 | 0xd0..=0xd9)
 }
 
+/// Whether a marker is reserved, or of the format's extensions (T.81 table B.1): JPG,
+/// DHP, EXP, JPG0 to JPG13. What follows it means something that is not known here.
+fn is_reserved(marker: u8) -> bool {
+    matches!(marker, 0x02..=0xbf | 0xc8 | 0xde | 0xdf | 0xf0..=0xfd)
+}
+
 /// The next marker at or after `at`, with its segment, and the byte after that. Bytes
 /// before the marker (fill bytes, junk, stuffed coded data) are passed over.
 pub(crate) fn next_segment(data: &[u8], at: usize) -> Result<(Segment<'_>, usize), JpegError> {
@@ -46,6 +54,13 @@ pub(crate) fn next_segment(data: &[u8], at: usize) -> Result<(Segment<'_>, usize
             Some(&marker) => break (marker, offset),
         }
     };
+    if marker == SOF_JPEG_LS {
+        return Err(JpegError::Unsupported { offset, coding: "JPEG-LS".to_owned() });
+    }
+    if is_reserved(marker) {
+        let reason = "its code is reserved: broken data, or an extension of JPEG";
+        return Err(JpegError::BadSegment { offset, segment: "marker", reason });
+    }
     let start = offset.saturating_add(1);
     if stands_alone(marker) {
         return Ok((Segment { marker, offset, body: &[] }, start));

@@ -44,10 +44,14 @@ impl ScanHeader {
         }
         let mut components: Vec<ScanComponent> = Vec::with_capacity(4);
         for &[id, tables] in listed.as_chunks::<2>().0 {
-            let taken = |index| components.iter().any(|component| component.index == index);
-            let mut frame = header.components.iter().enumerate();
-            let index = frame.find(|&(index, component)| component.id == id && !taken(index));
-            let (index, _) = index.ok_or_else(|| bad("a component is not in the frame"))?;
+            // In the frame's order (T.81 B.2.3); of the other orders, those that libjpeg takes.
+            let mut frame = header.components.iter().enumerate().skip(components.len());
+            let index = frame.find(|(_, component)| component.id == id);
+            let (index, _) =
+                index.ok_or_else(|| bad("a component is not in the frame, or out of order"))?;
+            if components.iter().any(|component| component.index == index) {
+                return Err(bad("a component comes twice"));
+            }
             let (dc, ac) = (tables >> 4, tables & 15);
             if dc > 3 || ac > 3 {
                 return Err(bad("a Huffman table's number is not 0 to 3"));

@@ -94,6 +94,24 @@ fn other_codings_are_named_with_their_place() {
 }
 
 #[test]
+fn reserved_markers_are_refused_with_their_place() {
+    let data = tiny();
+    let scan = data.windows(2).position(|pair| pair == [0xff, 0xda]).expect("there");
+    for at in [2, scan, data.len() - 2] {
+        for marker in [0x02, 0xbf, 0xc8, 0xde, 0xf0, 0xf7, 0xfd] {
+            let mut other = data.clone();
+            other.splice(at..at, [0xff, marker, 0, 2]);
+            let error = decode(&other).expect_err("refused");
+            assert_eq!(error.offset(), Some(at + 1));
+            assert_eq!(error.kind(), if marker == 0xf7 { "unsupported" } else { "bad_segment" });
+        }
+        let mut other = data.clone();
+        other.splice(at..at, [0xff, 0xec, 0, 2]);
+        assert_eq!(decode(&other), decode(&data), "APP12 is passed over");
+    }
+}
+
+#[test]
 fn broken_headers_are_errors_and_never_panics() {
     let data = tiny();
     for at in 0..data.len() {

@@ -39,6 +39,12 @@ impl Coded {
             at = next.saturating_add(1);
             match data.get(next) {
                 None => return Err(cut(data)),
+                // Fill bytes are for markers (T.81 B.1.1.2). libjpeg-turbo takes them for
+                // nothing here, or makes noise of the block, as its buffer happens to be.
+                Some(0) if next > ff.saturating_add(1) => {
+                    let reason = "fill bytes before a stuffed zero".to_owned();
+                    return Err(JpegError::Corrupt { offset: next, reason });
+                }
                 Some(0) => self.bytes.push(0xff),
                 Some(&marker @ 0xd0..=0xd7) => {
                     let expected = 0xd0 | (self.intervals.len() & 7) as u8;
@@ -93,21 +99,21 @@ mod tests {
     #[test]
     fn stuffing_and_fill_bytes_go_and_intervals_are_cut() {
         let data =
-            [1, 0xff, 0, 2, 0xff, 0xff, 0xd0, 3, 0xff, 0xff, 0, 0xff, 0xd1, 4, 0xff, 0xff, 0xd9];
+            [1, 0xff, 0, 2, 0xff, 0xff, 0xd0, 3, 0xff, 0, 0xff, 0xff, 0xd1, 4, 0xff, 0xff, 0xd9];
         let mut coded = Coded::default();
         assert_eq!(coded.fill(&data, 0), Ok(14));
         assert_eq!(coded.intervals, [0..3, 3..5, 5..6]);
         assert_eq!(coded.bytes[..6], [1, 0xff, 2, 3, 0xff, 4]);
         assert!(coded.bytes[6..].iter().all(|&byte| byte == 0));
-        for (place, expected) in [(0, 0), (1, 1), (2, 3), (3, 4), (4, 8), (5, 11)] {
+        for (place, expected) in [(0, 0), (1, 1), (2, 3), (3, 4), (4, 8), (5, 10)] {
             assert_eq!(Coded::offset_in_file(&data, 0, place), expected);
         }
         for length in 0..15 {
             assert!(matches!(coded.fill(&data[..length], 0), Err(JpegError::Truncated { .. })));
         }
-        assert!(matches!(
-            coded.fill(&[1, 0xff, 0xd1, 0xff, 0xd9], 0),
-            Err(JpegError::Corrupt { offset: 2, .. })
-        ));
+        for (data, place) in [([1, 0xff, 0xd1, 0xff, 0xd9], 2), ([1, 0xff, 0xff, 0, 0xff], 3)] {
+            let error = coded.fill(&data, 0);
+            assert!(matches!(error, Err(JpegError::Corrupt { offset, .. }) if offset == place));
+        }
     }
 }

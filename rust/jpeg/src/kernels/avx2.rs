@@ -253,11 +253,31 @@ fn store_block(rows: [__m128i; 4], pixels: &mut [u8], stride: usize) {
     }
 }
 
+/// Whether a value of a block's first row is so large that the definition's shift may
+/// overflow where `idct_pass` saturates. No encoder writes one.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn is_wild(first_row: __m256i) -> bool {
+    let shifted = _mm256_add_epi16(first_row, _mm256_set1_epi16(1 << 13));
+    _mm256_testz_si256(shifted, _mm256_set1_epi16(i16::MIN | 1 << 14)) == 0
+}
+
+#[cold]
+fn idct_wild(
+    jobs: &[Job],
+    blocks: &[Block],
+    table: &Quantization,
+    pixels: &mut [u8],
+    stride: usize,
+) {
+    use super::Kernels;
+    super::scalar::Scalar.idct(jobs, blocks, table, PlaneMut { pixels, stride });
+}
+
 #[target_feature(enable = "avx2")]
 fn idct(jobs: &[Job], blocks: &[Block], table: &Quantization, pixels: &mut [u8], stride: usize) {
-    let (table, _) = table.as_chunks::<8>();
     let mut factors = [_mm256_setzero_si256(); 8];
-    for (factor, row) in factors.iter_mut().zip(table) {
+    for (factor, row) in factors.iter_mut().zip(table.as_chunks::<8>().0) {
         *factor = _mm256_broadcastsi128_si256(load_i16x8(row));
     }
     for two in jobs.chunks(2) {
@@ -269,6 +289,10 @@ fn idct(jobs: &[Job], blocks: &[Block], table: &Quantization, pixels: &mut [u8],
             let both =
                 _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load_i16x8(a)), load_i16x8(b));
             *row = _mm256_mullo_epi16(both, *row);
+        }
+        if is_wild(rows[0]) {
+            idct_wild(two, blocks, table, pixels, stride);
+            continue;
         }
         let columns = transpose(idct_pass::<11>(rows));
         let rows = to_pixels(idct_pass::<18>(columns));
@@ -314,9 +338,8 @@ fn idct_corner(
     pixels: &mut [u8],
     stride: usize,
 ) {
-    let (table, _) = table.as_chunks::<8>();
     let mut factors = [_mm256_setzero_si256(); 4];
-    for (factor, row) in factors.iter_mut().zip(table) {
+    for (factor, row) in factors.iter_mut().zip(table.as_chunks::<8>().0) {
         *factor = _mm256_broadcastsi128_si256(load_i16x8(row));
     }
     for two in jobs.chunks(2) {
@@ -328,6 +351,10 @@ fn idct_corner(
             let both =
                 _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load_i16x8(a)), load_i16x8(b));
             *row = _mm256_mullo_epi16(both, *row);
+        }
+        if is_wild(rows[0]) {
+            idct_wild(two, blocks, table, pixels, stride);
+            continue;
         }
         // Four columns only: two rows of the result fit in one register.
         let sums = idct_pass_corner::<11>(rows);

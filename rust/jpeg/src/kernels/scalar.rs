@@ -60,13 +60,16 @@ fn idct_pass<const SHIFT: u32>(input: [i16; 8]) -> [i16; 8] {
 
 /// Dequantizes and transforms one block.
 pub(super) fn idct_block(block: &Block, table: &Quantization) -> [[u8; 8]; 8] {
+    // With nothing below its first row, the first pass is a shift without saturation.
+    let has_one_row = block.0[8..].iter().all(|&coefficient| coefficient == 0);
     let mut columns = [[0; 8]; 8];
     for x in 0..8 {
         let mut column = [0; 8];
         for (y, value) in column.iter_mut().enumerate() {
             *value = block.0[y * 8 + x].wrapping_mul(table[y * 8 + x]);
         }
-        columns[x] = idct_pass::<11>(column);
+        let first = column[0].wrapping_mul(4);
+        columns[x] = if has_one_row { [first; 8] } else { idct_pass::<11>(column) };
     }
     let mut pixels = [[0; 8]; 8];
     for (y, row) in pixels.iter_mut().enumerate() {
@@ -79,8 +82,8 @@ pub(super) fn idct_block(block: &Block, table: &Quantization) -> [[u8; 8]; 8] {
 /// The pixel of a block that has only a DC coefficient.
 #[inline]
 pub(crate) fn flat_pixel(dc: i16, table: &Quantization) -> u8 {
-    let value = i32::from(dc.wrapping_mul(table[0]));
-    (((value + 4) >> 3) + 128).clamp(0, 255) as u8
+    let value = i32::from(dc.wrapping_mul(table[0]).wrapping_mul(4));
+    (((value + 16) >> 5) + 128).clamp(0, 255) as u8
 }
 
 /// YCbCr of one pixel to RGB (JFIF 1.02, in 16-bit fixed point).
