@@ -56,6 +56,12 @@ fn settings() -> Settings {
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [PEAK, threads, access, path] =
+        arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        return peak_of_one_pass(threads, access, Path::new(path));
+    }
     let settings = settings();
     println!("level {}, {} rounds", Level::active(), settings.rounds);
     if let Some(path) = &settings.file {
@@ -262,33 +268,48 @@ fn fresh(path: &Path, _: Style, rounds: usize) {
     print("warm, opened anew", &ways, &best, size, &bounds);
 }
 
-/// The most memory beside the map while the index is built.
+/// The most memory beside the map while the index is built, each time in a new process:
+/// what earlier passes left behind would hide it.
 fn memory_use(path: &Path, _: Style, _: usize) {
-    for (threads, access) in
-        [(1, Access::Map), (2, Access::Map), (1, Access::Read), (2, Access::Read)]
-    {
-        let (stop, most) = (AtomicBool::new(false), AtomicU64::new(0));
-        let before = memory::anonymous_bytes();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    most.fetch_max(memory::anonymous_bytes(), Ordering::Relaxed);
-                    std::thread::sleep(Duration::from_micros(500));
-                }
-            });
-            let index = index(&open(path, access), threads, Level::active());
-            most.fetch_max(memory::anonymous_bytes(), Ordering::Relaxed);
-            stop.store(true, Ordering::Relaxed);
-            drop(index);
-        });
-        let most = most.into_inner();
-        println!(
-            "memory beside the map, {access:?}, {threads} thread(s): {:.1} MB above {:.1}, RSS beside the map {:.1}",
-            most.saturating_sub(before) as f64 / 1e6,
-            before as f64 / 1e6,
-            most as f64 / 1e6
-        );
+    for (threads, access) in [("1", "map"), ("2", "map"), ("1", "read"), ("2", "read")] {
+        let program = std::env::current_exe().expect("this program");
+        let output = std::process::Command::new(program)
+            .args([PEAK, threads, access])
+            .arg(path)
+            .output()
+            .expect("run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        print!("memory beside the map, {access}, {threads} thread(s): ");
+        print!("{}", String::from_utf8_lossy(&output.stdout));
     }
+}
+
+/// The first argument of a process that measures its own memory.
+const PEAK: &str = "--peak-of-one-pass";
+
+fn peak_of_one_pass(threads: &str, access: &str, path: &Path) {
+    let threads = threads.parse().expect("a number");
+    let access = if access == "read" { Access::Read } else { Access::Map };
+    let (stop, most) = (AtomicBool::new(false), AtomicU64::new(0));
+    let before = memory::anonymous_bytes();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                most.fetch_max(memory::anonymous_bytes(), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        });
+        let index = index(&open(path, access), threads, Level::active());
+        most.fetch_max(memory::anonymous_bytes(), Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
+        drop(index);
+    });
+    let most = most.into_inner();
+    println!(
+        "{:.1} MB at most, {:.1} of them from the start",
+        most as f64 / 1e6,
+        before as f64 / 1e6
+    );
 }
 
 /// What opening with a sidecar takes, for this file and for 610,000 records.
