@@ -16,8 +16,10 @@
 //! └──────── chunk 0 ─────────────┘└── chunk 1 ──────┘└── chunk 2 ─┘
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
 use textbook_simd::Level;
 
 use super::layout::{Detected, Layout, detect};
@@ -50,6 +52,12 @@ pub struct Plan {
 
 /// The longest opening of a record that is taken for an anchor.
 const MAX_ANCHOR: u64 = 4096;
+
+/// Without a map a chunk is read and scanned in pieces that stay in the cache.
+const PIECE: u64 = 1 << 20;
+
+/// An anchor is searched for in pieces of this size.
+const SEARCHED: u64 = 64 << 10;
 
 /// Finds all records of a file.
 pub fn build(source: &Arc<Source>, plan: Plan, progress: &Arc<Progress>) -> Result<Found> {
@@ -122,11 +130,15 @@ pub(super) fn bug(source: &Source, message: &str) -> Error {
 }
 
 fn scan_chunk(source: &Source, level: Level, chunk: Chunk, from: State) -> Result<Scanned> {
-    let mut state = from;
-    let mut starts = Vec::new();
-    let fault = source.with_range(chunk.start..chunk.end, |bytes| {
-        Ok(scan(level, bytes, chunk.start, &mut state, &mut starts).err())
-    })?;
+    let (mut state, mut starts, mut fault) = (from, Vec::new(), None);
+    let mut at = chunk.start;
+    while at < chunk.end && fault.is_none() {
+        let end = if source.mapped().is_some() { chunk.end } else { chunk.end.min(at + PIECE) };
+        fault = source.with_range(at..end, |bytes| {
+            Ok(scan(level, bytes, at, &mut state, &mut starts).err())
+        })?;
+        at = end;
+    }
     Ok(Scanned { starts, state, fault })
 }
 
@@ -134,16 +146,18 @@ fn scan_chunk(source: &Source, level: Level, chunk: Chunk, from: State) -> Resul
 fn chunks(source: &Source, plan: Plan, start: u64) -> Result<Vec<Chunk>> {
     let size = source.size();
     let anchor = anchor(source, plan.level, start)?;
-    let finder = anchor.as_deref().map(memchr::memmem::Finder::new);
+    let finder = anchor.as_deref().map(Finder::new);
     let mut chunks = vec![Chunk { start, end: size, guess: Some(State::START) }];
     let mut nominal = start + plan.chunk;
     while nominal < size {
         let _pass = pool::enter();
         let range = nominal..size.min(nominal + plan.chunk);
-        let found = source
-            .with_range(range, |bytes| Ok(finder.as_ref().and_then(|finder| finder.find(bytes))))?;
+        let found = match &finder {
+            Some(finder) => find(source, finder, range)?,
+            None => None,
+        };
         let (begin, guess) = match found {
-            Some(at) => (nominal + at as u64, Some(State::BEFORE_RECORD)),
+            Some(at) => (at, Some(State::BEFORE_RECORD)),
             None => (nominal, None),
         };
         if let Some(last) = chunks.last_mut() {
@@ -153,6 +167,21 @@ fn chunks(source: &Source, plan: Plan, start: u64) -> Result<Vec<Chunk>> {
         nominal += plan.chunk;
     }
     Ok(chunks)
+}
+
+/// Where the anchor occurs first in a range. Read piece by piece, since it mostly comes
+/// within a record's length.
+fn find(source: &Source, finder: &Finder<'_>, range: Range<u64>) -> Result<Option<u64>> {
+    let overlap = finder.needle().len() as u64 - 1;
+    let mut at = range.start;
+    while at < range.end {
+        let end = range.end.min(at + SEARCHED + overlap);
+        if let Some(found) = source.with_range(at..end, |bytes| Ok(finder.find(bytes)))? {
+            return Ok(Some(at + found as u64));
+        }
+        at += SEARCHED;
+    }
+    Ok(None)
 }
 
 /// The bytes from the first record's brace to the end of its first key.
