@@ -8,7 +8,6 @@ use crate::entropy::{BitReader, Broken, MacroRow, ScanLayout, ScanTables};
 use crate::fallback;
 use crate::flat::FlatRow;
 use crate::header::{ColorSpace, Header, read_header};
-use crate::huffman::Class;
 use crate::kernels::scalar::{Scalar, flat_pixel};
 use crate::kernels::{Job, Kernels};
 use crate::markers::{DHT, DQT, DRI, EOI, SOI, SOS, Segment, next_segment};
@@ -16,6 +15,7 @@ use crate::options::Options;
 use crate::output::{Destination, Output, RowSink};
 use crate::planes::{Extent, Planes};
 use crate::scan::ScanHeader;
+use crate::stages::{Clock, Stage};
 use crate::tables::{Quantization, Tables};
 use crate::unstuff::Coded;
 
@@ -36,6 +36,7 @@ struct Scratch {
     row: MacroRow,
     planes: Planes,
     jobs: Jobs,
+    clock: Clock,
 }
 
 /// Blocks to be transformed, by how much of them is not 0.
@@ -89,6 +90,7 @@ impl Decoder {
         options: &Options,
         out: &mut [u8],
     ) -> Result<(), JpegError> {
+        self.scratch.clock.start();
         let header = read_header(data)?;
         let expected = options.size(&header).bytes();
         if out.len() != expected {
@@ -105,6 +107,7 @@ impl Decoder {
         options: &Options,
         sink: &mut dyn RowSink,
     ) -> Result<(), JpegError> {
+        self.scratch.clock.start();
         let header = read_header(data)?;
         let mut band = std::mem::take(&mut self.band);
         let result = self.decode_to(data, &header, options, Destination::Sink(sink, &mut band));
@@ -134,6 +137,15 @@ impl Decoder {
             return decode_sequential(kernels, &mut self.scratch, data, header, output);
         }
         decode_sequential(Scalar, &mut self.scratch, data, header, output)
+    }
+}
+
+#[cfg(feature = "stages")]
+impl Decoder {
+    /// What the last picture's stages took.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.scratch.clock
     }
 }
 
@@ -220,7 +232,9 @@ fn decode_sequential<K: Kernels>(
                     scan.mcus_across = plane.width.div_ceil(8);
                     scan.mcus_down = plane.height.div_ceil(8);
                 }
+                scratch.clock.mark(Stage::Tables);
                 at = scratch.coded.fill(data, next)?;
+                scratch.clock.mark(Stage::Unstuff);
                 decode_scan(kernels, scratch, &scan, extent, output)?;
             }
             _ => {}
@@ -246,7 +260,7 @@ fn decode_scan<K: Kernels>(
     extent: Extent,
     output: &mut Output<'_>,
 ) -> Result<(), JpegError> {
-    let Scratch { coded, tables, row: macro_row, planes, jobs } = scratch;
+    let Scratch { coded, tables, row: macro_row, planes, jobs, clock } = scratch;
     let total = scan.mcus_across * scan.mcus_down;
     let interval = if scan.restart_interval == 0 { total } else { scan.restart_interval };
     if coded.intervals.len() != total.div_ceil(interval) {
@@ -297,16 +311,18 @@ fn decode_scan<K: Kernels>(
                 return Err(corrupt(reader.position() / 8, reason));
             }
         }
+        clock.mark(Stage::Entropy);
         if planes.flat.is_some() {
             kernels.run(
                 #[inline(always)]
-                || transform_with_flats(kernels, macro_row, planes, jobs, scan, row),
+                || transform_with_flats(kernels, macro_row, planes, jobs, scan, row, clock),
             );
         } else {
             transform(kernels, macro_row, planes, jobs, scan, row);
         }
         if !extent.keep_all {
             planes.finish_mcu_row(kernels, row, output);
+            clock.mark(Stage::Color);
         }
     }
     Ok(())
@@ -367,6 +383,7 @@ fn transform_with_flats<K: Kernels>(
     jobs: &mut Jobs,
     scan: &Scan<'_>,
     row: usize,
+    clock: &mut Clock,
 ) {
     let Some([previous, mut flat]) = planes.flat.take() else { return };
     find_flats(macro_row, &mut flat, scan);
@@ -412,8 +429,10 @@ fn transform_with_flats<K: Kernels>(
                 }
             }
         }
+        clock.mark(Stage::Flat);
         kernels.idct_corner(corner, &macro_row.blocks, table, plane.pixels());
         kernels.idct(full, &macro_row.blocks, table, plane.pixels());
+        clock.mark(Stage::Idct);
     }
     planes.flat = Some([previous, flat]);
 }
@@ -460,19 +479,27 @@ fn start_scan(
 ) -> Result<ScanLayout, JpegError> {
     let missing = || bad(offset, "SOS", "a Huffman table was not defined");
     let broken = |reason| JpegError::BadSegment { offset, segment: "DHT", reason };
-    let (mut has_dc, mut has_ac) = ([false; 4], [false; 4]);
-    for component in &scan.components {
-        let (dc, ac) = (usize::from(component.dc), usize::from(component.ac));
-        if !std::mem::replace(&mut has_dc[dc], true) {
-            let spec = tables.dc(component.dc).ok_or_else(missing)?;
-            built.dc[dc].build(&spec, Class::Dc).map_err(broken)?;
+    let mut has_ac = [false; 4];
+    let mut dc_places = [0; 4];
+    for (place, component) in scan.components.iter().enumerate() {
+        let ac = &mut built.ac[usize::from(component.ac)];
+        if !std::mem::replace(&mut has_ac[usize::from(component.ac)], true) {
+            ac.build(&tables.ac(component.ac).ok_or_else(missing)?).map_err(broken)?;
         }
-        if !std::mem::replace(&mut has_ac[ac], true) {
-            let spec = tables.ac(component.ac).ok_or_else(missing)?;
-            built.ac[ac].build(&spec, Class::Ac).map_err(broken)?;
+        // What is made of a DC table depends on the AC table, too.
+        let mut before = scan.components[..place].iter();
+        let same = before.position(|other| (other.dc, other.ac) == (component.dc, component.ac));
+        dc_places[place] = same.unwrap_or(place) as u8;
+        if same.is_none() {
+            let spec = tables.dc(component.dc).ok_or_else(missing)?;
+            built.dc[place].build(&spec, ac.end_of_block).map_err(broken)?;
         }
     }
-    Ok(ScanLayout::new(&scan.units(offset, header, extent)?, built))
+    let mut units = scan.units(offset, header, extent)?;
+    for unit in &mut units {
+        unit.dc = dc_places[usize::from(unit.component)];
+    }
+    Ok(ScanLayout::new(&units, built))
 }
 
 /// The quantization table of each of the scan's components.

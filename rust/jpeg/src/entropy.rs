@@ -5,7 +5,7 @@
 //! comparison of the bits ahead with the pattern "no difference, end of block" of all
 //! blocks, repeated; blocks with a DC coefficient only take no memory but its value.
 
-use crate::huffman::{END_OF_BLOCK, Entry, HuffmanTable};
+use crate::huffman::{AC_BITS, AcTable, DC_BITS, DcTable, END_OF_BLOCK};
 use crate::tables::ZIGZAG;
 
 /// The coefficients of a block, in rows of 8.
@@ -16,6 +16,9 @@ pub(crate) struct Block(pub [i16; 64]);
 /// Most blocks that an MCU can have (T.81 B.2.3).
 pub(crate) const MAX_UNITS: usize = 10;
 
+/// At least so many values are written at once where MCUs repeat.
+const RECORD: usize = 16;
+
 /// The last place in zigzag order (T.81 figure A.6) that lies in the top left 4 x 4
 /// coefficients together with all before it.
 pub(crate) const LAST_OF_CORNER: u8 = 9;
@@ -25,9 +28,9 @@ pub(crate) const LAST_OF_CORNER: u8 = 9;
 pub(crate) struct Unit {
     /// Which of the scan's components it belongs to.
     pub component: u8,
-    /// Which of the scan's DC tables it uses.
+    /// Which of [`ScanTables::dc`] it uses.
     pub dc: u8,
-    /// Which of the scan's AC tables it uses.
+    /// Which of [`ScanTables::ac`] it uses.
     pub ac: u8,
     /// Where in the MCU it lies, in blocks.
     pub x: u8,
@@ -38,59 +41,62 @@ pub(crate) struct Unit {
 /// The tables that a scan uses.
 #[derive(Default)]
 pub(crate) struct ScanTables {
-    pub dc: [HuffmanTable; 4],
-    pub ac: [HuffmanTable; 4],
+    pub dc: [DcTable; 4],
+    pub ac: [AcTable; 4],
 }
 
 /// Bits from bytes, most significant first.
 ///
 /// `ahead` holds the next bits left aligned; at least `count` of them are there, and
 /// where there are more, they are the right ones already. Behind the last byte there
-/// are zeros without end.
+/// are zeros without end. Only the low six bits of `count` mean anything.
+///
+/// `next` are the eight bytes at `at`, loaded when `at` was set: a refill waits for no
+/// load, and the look-ups are one chain of dependencies.
 #[derive(Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
     ahead: u64,
+    next: u64,
     count: u32,
 }
 
 impl<'a> BitReader<'a> {
     pub(crate) fn new(bytes: &'a [u8], start: usize) -> BitReader<'a> {
-        BitReader { bytes, at: start, ahead: 0, count: 0 }
+        let mut reader = BitReader { bytes, at: start, ahead: 0, next: 0, count: 0 };
+        reader.load();
+        reader
+    }
+
+    #[inline(always)]
+    fn load(&mut self) {
+        self.next = match self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            Some(word) => u64::from_be_bytes(*word),
+            None => 0,
+        };
     }
 
     /// Makes sure that 56 bits are ahead.
     #[inline(always)]
     fn refill(&mut self) {
-        let word = match self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
-            Some(word) => u64::from_be_bytes(*word),
-            None => 0,
-        };
-        self.ahead |= word >> self.count;
-        self.at += ((63 - self.count) >> 3) as usize;
+        self.ahead |= self.next >> (self.count & 63);
+        self.at += ((!self.count & 63) >> 3) as usize;
         // From 56 to 63: whole bytes were added.
         self.count |= 0b11_1000;
+        self.load();
     }
 
-    /// Goes on by `length` bits, at most as many as are ahead.
+    /// Goes on by so many bits (the low six bits of `length`), at most as many as are ahead.
     #[inline(always)]
     fn consume(&mut self, length: u32) {
-        self.ahead <<= length;
-        self.count -= length;
-    }
-
-    /// Puts the value of the symbol ahead at its place in zigzag order, and goes on.
-    #[inline(always)]
-    fn put(&mut self, entry: Entry, place: u32, block: &mut Block) {
-        let natural = ZIGZAG[place as usize & 63];
-        block.0[usize::from(natural & 63)] = entry.value(self.ahead) as i16;
-        self.consume(entry.length());
+        self.ahead <<= length & 63;
+        self.count = self.count.wrapping_sub(length);
     }
 
     /// How many bits have been consumed, from the first of the bytes on.
     pub(crate) fn position(&self) -> usize {
-        self.at * 8 - self.count as usize
+        self.at * 8 - (self.count & 63) as usize
     }
 }
 
@@ -114,11 +120,12 @@ impl ScanLayout {
         let unit_count = units.len().min(MAX_UNITS);
         all[..unit_count].copy_from_slice(&units[..unit_count]);
         let (mut pattern, mut length) = (0_u64, 0_u32);
-        let codes = units
-            .iter()
-            .flat_map(|unit| [&tables.dc[usize::from(unit.dc)], &tables.ac[usize::from(unit.ac)]]);
-        for table in codes {
-            let Some((code, bits)) = table.code_of_zero() else {
+        let codes = units.iter().flat_map(|unit| {
+            let (dc, ac) = (&tables.dc[usize::from(unit.dc)], &tables.ac[usize::from(unit.ac)]);
+            [dc.no_difference, ac.end_of_block]
+        });
+        for code in codes {
+            let Some((code, bits)) = code else {
                 length = 65;
                 break;
             };
@@ -200,54 +207,78 @@ impl Broken {
     }
 }
 
-/// Decodes the AC coefficients of a block that has some; `first` is the entry of the first
-/// symbol. Returns the last place in zigzag order.
+/// How many look-ups in an AC table the bits ahead are enough for, after one in a DC table.
+const LOOKUPS: u32 = (56 - DC_BITS) / AC_BITS;
+
 #[inline(always)]
-fn decode_ac(
-    bits: &mut BitReader<'_>,
-    ac_table: &HuffmanTable,
-    first: Entry,
-    block: &mut Block,
-) -> Result<u32, Broken> {
+fn put(block: &mut Block, place: u32, value: i16) {
+    block.0[usize::from(ZIGZAG[place as usize & 63] & 63)] = value;
+}
+
+/// Decodes the AC coefficients of a block, which holds zeros behind its DC coefficient.
+/// Enough bits for [`LOOKUPS`] are ahead. Returns the last place in zigzag order.
+#[inline(always)]
+fn decode_ac(bits: &mut BitReader<'_>, table: &AcTable, block: &mut Block) -> Result<u32, Broken> {
     let mut place = 0;
-    let mut entry = first;
-    loop {
-        let mut next = place + entry.advance();
-        if next < 63 {
-            bits.put(entry, next, block);
-            place = next;
-            bits.refill();
-            entry = ac_table.look_up(bits.ahead);
-            next = place + entry.advance();
-            if next < 63 {
-                bits.put(entry, next, block);
-                place = next;
-                entry = ac_table.look_up(bits.ahead);
-                continue;
-            }
-        }
-        // The last coefficient, the end of the block, or a long code.
-        if entry.length() == 0 {
-            bits.refill();
-            let found = ac_table.search(bits.ahead);
-            entry = found.ok_or(Broken::NoCode(bits.position()))?;
-            next = place + entry.advance();
-        }
-        if next <= 63 {
-            bits.put(entry, next, block);
-            place = next;
-            if next == 63 {
-                return Ok(place);
+    'more: loop {
+        let entry = 'last: {
+            for _ in 0..LOOKUPS {
+                let entry = table.look_up(bits.ahead);
+                let both = place + entry.both();
+                if both >= 63 {
+                    break 'last entry;
+                }
+                put(block, place + entry.first(), entry.first_value());
+                put(block, both, entry.last_value());
+                bits.consume(entry.noisy_length());
+                place = both;
             }
             bits.refill();
-            entry = ac_table.look_up(bits.ahead);
-            continue;
+            continue 'more;
+        };
+        let last = (place + entry.both()).wrapping_sub(END_OF_BLOCK);
+        if last < 63 {
+            // Without a value before the end, `first` is 0 and changes nothing.
+            let natural = ZIGZAG[(place + entry.first()) as usize & 63];
+            block.0[usize::from(natural & 63)] |= entry.first_value();
+            bits.consume(entry.noisy_length());
+            return Ok(last);
         }
-        if next < END_OF_BLOCK {
-            return Err(Broken::RunTooLong(bits.position()));
+        // A large value, a long code, coefficient 63, or bits that are broken.
+        bits.refill();
+        let symbol = table.symbol(entry, bits.ahead).ok_or(Broken::NoCode(bits.position()))?;
+        let next = place + symbol.advance;
+        if next > 63 {
+            if next < END_OF_BLOCK {
+                return Err(Broken::RunTooLong(bits.position()));
+            }
+            bits.consume(symbol.length());
+            return Ok(place);
         }
-        bits.consume(entry.length());
-        return Ok(place);
+        put(block, next, symbol.value(bits.ahead));
+        bits.consume(symbol.length());
+        if next == 63 {
+            return Ok(next);
+        }
+        place = next;
+        bits.refill();
+    }
+}
+
+/// MCUs without any change: the DC coefficients of the one before, nothing else.
+#[inline(always)]
+fn repeat(dc: &mut [i16], slots: &mut [u32], record: &[i16; RECORD], count: usize, runs: usize) {
+    for at in (0..runs).map(|run| run * count) {
+        let (dc, slots) = (&mut dc[at..], &mut slots[at..]);
+        // Whole vectors where there is room: what is too much is written over by what
+        // comes behind.
+        if let (Some(dc), Some(slots)) = (dc.first_chunk_mut(), slots.first_chunk_mut()) {
+            *dc = *record;
+            *slots = [0; RECORD];
+        } else {
+            dc[..count].copy_from_slice(&record[..count]);
+            slots[..count].fill(0);
+        }
     }
 }
 
@@ -262,73 +293,67 @@ pub(crate) fn decode_mcus(
     mcus: std::ops::Range<usize>,
     row: &mut MacroRow,
 ) -> Result<(), Broken> {
-    let dc_tables = layout.units.map(|unit| &tables.dc[usize::from(unit.dc & 3)]);
-    let ac_tables = layout.units.map(|unit| &tables.ac[usize::from(unit.ac & 3)]);
     // Copies, so that they stay in registers.
     let mut bits = reader.clone();
     let count = layout.unit_count;
-    let units = &layout.units[..count];
+    let units = layout.units.map(|unit| {
+        let (dc, ac) = (&tables.dc[usize::from(unit.dc & 3)], &tables.ac[usize::from(unit.ac & 3)]);
+        (usize::from(unit.component & 3), dc, ac)
+    });
+    let units = &units[..count];
     let MacroRow { dc, slots, blocks, lasts, used: row_used } = row;
     let mut used = *row_used;
     let blocks = blocks.as_mut_slice();
     let lasts = lasts.as_mut_slice();
-    let dc = &mut dc[mcus.start * count..mcus.end * count];
-    let slots = &mut slots[mcus.start * count..mcus.end * count];
-    let mut at = 0;
-    while at < dc.len() {
+    let (mut at, end) = (mcus.start * count, mcus.end * count);
+    let (dc, slots) = (&mut dc[..end], &mut slots[..end]);
+    while at < end {
         bits.refill();
-        let equal = (bits.ahead ^ layout.zero_pattern).leading_zeros().min(bits.count);
+        let equal = (bits.ahead ^ layout.zero_pattern).leading_zeros().min(bits.count & 63);
         let runs = usize::from(layout.zero_runs[equal as usize]);
         if runs > 0 {
-            let left = (dc.len() - at) / count;
-            let runs = runs.min(left);
+            let runs = runs.min((end - at) / count);
             bits.consume(runs as u32 * layout.zero_length);
-            for _ in 0..runs {
-                let (dc, slots) = (&mut dc[at..at + count], &mut slots[at..at + count]);
-                for ((dc, slot), unit) in dc.iter_mut().zip(slots).zip(units) {
-                    *dc = predictions[usize::from(unit.component & 3)];
-                    *slot = 0;
-                }
-                at += count;
+            let mut record = [0; RECORD];
+            for (dc, unit) in record.iter_mut().zip(units) {
+                *dc = predictions[unit.0];
             }
+            repeat(&mut dc[at..], &mut slots[at..], &record, count, runs);
+            at += runs * count;
             continue;
         }
         if bits.position() > end_bit {
             return Err(Broken::TooShort);
         }
         let (mcu_dc, mcu_slots) = (&mut dc[at..at + count], &mut slots[at..at + count]);
-        let tables = dc_tables.iter().zip(&ac_tables);
-        let all = mcu_dc.iter_mut().zip(mcu_slots).zip(units).zip(tables);
-        for (((dc, slot), unit), (dc_table, ac_table)) in all {
-            let prediction = &mut predictions[usize::from(unit.component & 3)];
+        let all = mcu_dc.iter_mut().zip(mcu_slots).zip(units);
+        for ((dc, slot), &(component, dc_table, ac_table)) in all {
             bits.refill();
-            let mut entry = dc_table.look_up(bits.ahead);
-            if entry.length() == 0 {
-                let found = dc_table.search(bits.ahead);
-                entry = found.ok_or(Broken::NoCode(bits.position()))?;
-                *prediction = prediction.wrapping_add(entry.value(bits.ahead) as i16);
-                bits.consume(entry.length());
-                bits.refill();
-            } else {
-                *prediction = prediction.wrapping_add(entry.value(bits.ahead) as i16);
-                bits.consume(entry.length());
-            }
-            *dc = *prediction;
-
-            // 56 bits are enough for two symbols of the look-up (25 bits at most).
-            let entry = ac_table.look_up(bits.ahead);
-            if entry.advance() == END_OF_BLOCK {
-                bits.consume(entry.length());
+            let entry = dc_table.look_up(bits.ahead);
+            let prediction = &mut predictions[component];
+            *prediction = prediction.wrapping_add(entry.difference());
+            bits.consume(entry.noisy_length());
+            if entry.ends_block() {
+                *dc = *prediction;
                 *slot = 0;
                 continue;
             }
+            if !entry.is_found() {
+                let symbol = dc_table.search(bits.ahead);
+                let symbol = symbol.ok_or(Broken::NoCode(bits.position()))?;
+                *prediction = prediction.wrapping_add(symbol.value(bits.ahead));
+                bits.consume(symbol.length());
+                bits.refill();
+            }
+            *dc = *prediction;
             let block = &mut blocks[used];
             block.0 = [0; 64];
             block.0[0] = *prediction;
-            let place = decode_ac(&mut bits, ac_table, entry, block)?;
-            lasts[used] = place as u8;
-            used += 1;
-            *slot = used as u32;
+            let last = decode_ac(&mut bits, ac_table, block)?;
+            lasts[used] = last as u8;
+            // A large difference hides the end of the block from the DC table.
+            used += usize::from(last > 0);
+            *slot = if last > 0 { used as u32 } else { 0 };
         }
         at += count;
     }

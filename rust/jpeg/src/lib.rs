@@ -33,6 +33,7 @@ mod orientation;
 mod output;
 mod planes;
 mod scan;
+mod stages;
 mod standard;
 mod tables;
 #[cfg(test)]
@@ -44,3 +45,5 @@ pub use error::JpegError;
 pub use header::{ColorSpace, Component, Header, read_header};
 pub use options::{Options, Size};
 pub use output::RowSink;
+#[cfg(feature = "stages")]
+pub use stages::{Clock, Stage};

@@ -37,9 +37,48 @@ fn main() {
             compare(&paths, rest.first().map_or(9, |text| text.parse().expect("a number")))
         }
         "fingerprint" => fingerprint(&paths),
+        #[cfg(feature = "stages")]
+        "stages" => stages(&paths, rest.first().map_or(9, |text| text.parse().expect("a number"))),
         "loop" => repeat(&paths),
         _ => eprintln!("no such command"),
     }
+}
+
+/// What each stage takes: of each picture the best of the rounds, then the mean.
+#[cfg(feature = "stages")]
+fn stages(paths: &[PathBuf], rounds: usize) {
+    use textbook_jpeg::Stage;
+    let all = [
+        Stage::Tables,
+        Stage::Unstuff,
+        Stage::Entropy,
+        Stage::Flat,
+        Stage::Idct,
+        Stage::Color,
+    ];
+    let mut decoder = Decoder::new();
+    let mut out = Vec::new();
+    let mut sums = [0.0; 6];
+    for path in paths {
+        let data = std::fs::read(path).expect("readable");
+        let header = read_header(&data).expect("a header");
+        out.resize(header.width as usize * header.height as usize * 3, 0);
+        let mut best = [f64::MAX; 6];
+        for _ in 0..rounds {
+            decoder.decode_rgb(&data, &mut out).expect("pixels");
+            for (best, &stage) in best.iter_mut().zip(&all) {
+                *best = best.min(decoder.clock().spent(stage).as_secs_f64());
+            }
+        }
+        for (sum, best) in sums.iter_mut().zip(best) {
+            *sum += best;
+        }
+    }
+    println!("level: {}, mean of {} pictures", Level::active(), paths.len());
+    for (stage, sum) in all.iter().zip(sums) {
+        println!("{stage:?}: {:.4} ms", sum / paths.len() as f64 * 1e3);
+    }
+    println!("sum: {:.4} ms", sums.iter().sum::<f64>() / paths.len() as f64 * 1e3);
 }
 
 /// Decodes for some seconds: something for a profiler to look at.
