@@ -1,0 +1,250 @@
+"""Our decoder beside libjpeg-turbo 3.2.0, as Pillow embeds it, stream by stream.
+
+What counts as a difference is written down in docs/exactness.md; `verdict` is that rule.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError, features
+
+import textbook_fast
+from textbook_fast import JpegError, decode_jpeg, decode_jpegs
+
+REFERENCE = "3.2.0"
+LEVELS = ("scalar", "avx2")
+# Streams that claim to be larger than this are not decoded here.
+PIXEL_LIMIT = 1 << 20
+# Seconds that a small stream may take: a hundred times what the slowest ones do.
+TIME_LIMIT = 2.0
+
+
+def check_reference() -> None:
+    """The pinned library and no other."""
+    version = features.version("libjpeg_turbo")
+    assert version == REFERENCE, f"the reference is libjpeg-turbo {REFERENCE}, not {version}"
+
+
+class Decoded(NamedTuple):
+    """Pixels, or what kind of error and where."""
+
+    shape: tuple[int, ...] = ()
+    pixels: bytes = b""
+    error: str = ""
+    offset: int | None = None
+    message: str = ""
+
+    def __str__(self) -> str:
+        return self.message or f"pixels {self.shape}"
+
+
+def decode(data: bytes, *, is_filled: bool = False) -> Decoded:
+    """Ours. With `is_filled` into memory that has seen other data, for the error's sake."""
+    textbook_fast.MAX_IMAGE_PIXELS = PIXEL_LIMIT
+    begin = time.monotonic()
+    try:
+        image = decode_jpeg(data)
+    except JpegError as error:
+        result = Decoded(error=error.kind, offset=error.offset, message=str(error))
+    else:
+        if is_filled:
+            # Every byte of the result is written, whatever was there before.
+            for value in (0x00, 0xA5):
+                assert (decode_jpeg(data, np.full_like(image, value)) == image).all()
+        result = Decoded(image.shape, image.tobytes())
+    assert result.error != "bug", result.message
+    assert time.monotonic() - begin < TIME_LIMIT, "it took too long"
+    return result
+
+
+def pillow(data: bytes) -> Decoded:
+    """The reference's pixels."""
+    try:
+        with PillowImage.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            if image.width * image.height > PIXEL_LIMIT:
+                return Decoded(error="too_many_pixels")
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        kind = "unidentified" if isinstance(error, UnidentifiedImageError) else "refused"
+        return Decoded(error=kind, message=str(error))
+    return Decoded(pixels.shape, pixels.tobytes())
+
+
+def warning_of(data: bytes) -> str:
+    """What libjpeg-turbo warns of, or refuses; nothing where the stream is clean to it.
+
+    simplejpeg's 3.1.2 says it; where its interface does not take the stream (rare sampling
+    factors), Debian's djpeg, if it is here.
+    """
+    import simplejpeg
+
+    try:
+        simplejpeg.decode_jpeg(data, strict=True)
+    except ValueError as error:
+        message = str(error)
+        if "Could not determine subsampling" not in message:
+            return message
+    else:
+        return ""
+    if not shutil.which("djpeg"):
+        return "unknown: djpeg is not here"
+    run = subprocess.run(["djpeg", "-strict"], input=data, capture_output=True, check=False)
+    return run.stderr.decode(errors="replace").strip() if run.returncode else ""
+
+
+# Errors of ours where libjpeg-turbo neither refuses nor warns: docs/exactness.md names them.
+STRICTER = {
+    "a run of zeros leads out of its block",
+    "its coded data goes on after the last block",
+    "bits that are no code of the Huffman table",
+    "a component comes in a second scan",
+    "a component has no scan",
+    "fill bytes before a stuffed zero",
+    "arithmetic coding is not supported",
+}
+
+
+@dataclass
+class Tally:
+    """What came of the streams."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def fail(self, what: str, data: bytes) -> None:
+        """Keeps the stream that shows it."""
+        self.failures.append((what, data))
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.counts + other.counts, self.failures + other.failures)
+
+
+def is_kept_crates(data: bytes) -> bool:
+    """Whether the kept crate still decodes it: not our pixels yet."""
+    frame = re.search(rb"\xff[\xc0-\xc2]\x00.\x08....(.)", data, re.DOTALL)
+    return b"\xff\xc2" in data or (frame is not None and frame[1] == b"\x04")
+
+
+def judge(name: str, data: bytes, ours: Decoded, *, is_valid: bool, tally: Tally) -> None:
+    """Compares with the reference by the rule, and counts."""
+    if ours.error == "too_many_pixels":
+        tally.counts["more pixels than the limit"] += 1
+        return
+    theirs = pillow(data)
+    if not ours.error and not theirs.error:
+        tally.counts["equal pixels"] += 1
+        if ours[:2] != theirs[:2]:
+            tally.fail(f"{name}: other pixels{_where(ours, theirs)}", data)
+    elif ours.error and theirs.error:
+        tally.counts["both refuse"] += 1
+    elif is_valid:
+        tally.fail(f"{name}: valid, but {ours if ours.error else theirs}", data)
+    elif ours.error:
+        reason = next((reason for reason in STRICTER if reason in ours.message), None)
+        warning = "" if reason else warning_of(data)
+        tally.counts["libjpeg-turbo warns, we refuse" if warning else f"stricter: {reason}"] += 1
+        if not reason and not warning:
+            tally.fail(f"{name}: libjpeg-turbo has no objection, but {ours}", data)
+    elif theirs.error == "unidentified":
+        # Pillow's own reader of segments, not libjpeg-turbo.
+        tally.counts["Pillow does not see a JPEG, we decode"] += 1
+    elif b"\xff\xcc" in data:
+        tally.counts["looser: a DAC segment is passed over"] += 1
+    else:
+        tally.fail(f"{name}: libjpeg-turbo refuses ({theirs.message}), we decode", data)
+
+
+def _where(ours: Decoded, theirs: Decoded) -> str:
+    if ours.shape != theirs.shape:
+        return f", {ours.shape} instead of {theirs.shape}"
+    a, b = (np.frombuffer(result.pixels, np.uint8) for result in (ours, theirs))
+    wrong = np.flatnonzero((a.reshape(ours.shape) != b.reshape(ours.shape)).any(-1))
+    y, x = divmod(int(wrong[0]), ours.shape[1])
+    return f", {len(wrong)} of them, the first at row {y}, column {x}"
+
+
+class Level:
+    """A process that decodes at one level."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("jpeg_worker.py"))],
+            env=os.environ | {"TEXTBOOK_FAST_SIMD": name},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def decode(self, streams: Sequence[bytes]) -> list[Decoded]:
+        """The results of all, in order."""
+        assert self.process.stdin
+        assert self.process.stdout
+        pickle.dump((streams, True), self.process.stdin)
+        self.process.stdin.flush()
+        results: list[Decoded] = pickle.load(self.process.stdout)
+        return results
+
+
+def start_levels() -> list[Level]:
+    """A process for each level."""
+    return [Level(name) for name in LEVELS]
+
+
+Stream = tuple[str, bytes, bool]
+"""Its name, its bytes, and whether it is valid."""
+
+
+def compare(streams: Sequence[Stream], running: Sequence[Level]) -> Tally:
+    """Every stream on every level, with one and many threads, beside the reference."""
+    tally = Tally()
+    streams = [stream for stream in streams if not is_kept_crates(stream[1])]
+    data = [stream[1] for stream in streams]
+    first, *others = [level.decode(data) for level in running]
+    for other, level in zip(others, running[1:], strict=True):
+        for (name, encoded, _), one, two in zip(streams, first, other, strict=True):
+            if one != two:
+                tally.fail(f"{name}: {running[0].name} has {one}, {level.name} has {two}", encoded)
+    _compare_threads(streams, first, tally)
+    for (name, encoded, is_valid), ours in zip(streams, first, strict=True):
+        judge(name, encoded, ours, is_valid=is_valid, tally=tally)
+    tally.counts["streams"] += len(streams)
+    return tally
+
+
+def _compare_threads(streams: Sequence[Stream], expected: list[Decoded], tally: Tally) -> None:
+    textbook_fast.MAX_IMAGE_PIXELS = PIXEL_LIMIT
+    data = [stream[1] for stream in streams]
+    for threads in (1, 4):
+        results = decode_jpegs(data, threads=threads, on_error="mark")
+        for (name, encoded, _), result, one in zip(streams, results, expected, strict=True):
+            if isinstance(result, JpegError):
+                same = (result.kind, result.offset) == (one.error, one.offset)
+            else:
+                same = not one.error and result.tobytes() == one.pixels
+            if not same:
+                tally.fail(f"{name}: another result on {threads} threads", encoded)
+
+
+def keep_failures(tally: Tally, folder: Path) -> None:
+    """Writes the streams that failed, each under the number of its message."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for number, (what, data) in enumerate(tally.failures[:200]):
+        (folder / f"{number}.jpg").write_bytes(data)
+        lines.append(f"{number}.jpg {' '.join(what.split())}\n")
+    (folder / "failures.txt").write_text("".join(lines))
