@@ -94,6 +94,12 @@ fn dimensions(data: &[u8], limit: Option<u64>) -> Result<(usize, usize), ImageFa
     }
 }
 
+/// How many bytes of memory [`decode`] takes for the pixels of this JPEG.
+pub fn bytes_of_pixels(data: &[u8], limit: Option<u64>) -> Result<usize, ImageFailure> {
+    let (width, height) = dimensions(data, limit)?;
+    Ok(width * height * 3)
+}
+
 /// Decodes a JPEG into memory of the cache.
 pub fn decode(data: &[u8], limit: Option<u64>) -> Result<Picture, ImageFailure> {
     let (width, height) = dimensions(data, limit)?;

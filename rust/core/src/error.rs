@@ -55,6 +55,23 @@ pub enum Error {
         /// What is wrong and what was expected.
         reason: String,
     },
+    /// As `Record`, met in a pass over many.
+    #[error(
+        "sample {position} ({}, record {place}): {reason} (at byte {offset} of the record)",
+        path.display()
+    )]
+    RecordAt {
+        /// The file.
+        path: PathBuf,
+        /// The record's position in it.
+        place: usize,
+        /// The record's position in all files together.
+        position: usize,
+        /// Byte offset in the record.
+        offset: usize,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
     /// A file is no longer what it was when it was opened.
     #[error("{} has changed since it was opened: {what}", path.display())]
     SourceChanged {

@@ -15,16 +15,18 @@
 //! thread holds at the fork itself. So none is locked then, and nothing has to be
 //! held over the fork. (Holding one would be wrong: the forking thread may wait for
 //! Python's lock, whose holder may be freeing a picture.) [`after_fork`] opens the gate
-//! on both sides. Threads start again with the next job.
+//! on both sides. Threads start again with the next job. Threads that are not the
+//! pool's (see [`crew`]) end first, and begin again last.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::crew::{self, Worker};
 
 /// More threads than this are never started, whatever is asked for.
 pub const MAX_THREADS: usize = 256;
@@ -192,12 +194,6 @@ struct State {
     idle: usize,
 }
 
-struct Worker {
-    handle: JoinHandle<()>,
-    /// The kernel's name for the thread, once it runs.
-    id: Arc<OnceLock<ThreadId>>,
-}
-
 impl State {
     const fn new() -> State {
         State { queue: VecDeque::new(), workers: Vec::new(), idle: 0 }
@@ -217,15 +213,8 @@ impl State {
     fn grow(&mut self, wanted: usize) {
         let missing = wanted.saturating_sub(self.idle);
         for _ in 0..missing.min(MAX_THREADS.saturating_sub(self.workers.len())) {
-            let id = Arc::new(OnceLock::new());
-            let own_id = Arc::clone(&id);
-            let body = move || {
-                let _ = own_id.set(ThreadId::of_this_thread());
-                POOL.serve();
-            };
-            let builder = std::thread::Builder::new().name("textbook_fast".to_owned());
-            match builder.spawn(body) {
-                Ok(handle) => self.workers.push(Worker { handle, id }),
+            match crew::spawn("textbook_fast", || POOL.serve()) {
+                Ok(worker) => self.workers.push(worker),
                 // The caller does the work alone: slower, and right.
                 Err(_) => return,
             }
@@ -280,20 +269,6 @@ impl Pool {
     }
 }
 
-/// A thread as the kernel names it: what `/proc/self/task` lists.
-#[derive(Debug, Clone, Copy)]
-struct ThreadId(rustix::thread::Pid);
-
-impl ThreadId {
-    fn of_this_thread() -> ThreadId {
-        ThreadId(rustix::thread::gettid())
-    }
-
-    fn is_listed(self) -> bool {
-        std::path::Path::new("/proc/self/task").join(self.0.as_raw_nonzero().to_string()).exists()
-    }
-}
-
 // --- fork -------------------------------------------------------------------
 
 static FORKING: AtomicBool = AtomicBool::new(false);
@@ -320,6 +295,7 @@ pub fn before_fork() {
     while FORKING.swap(true, Ordering::SeqCst) {
         std::thread::sleep(Duration::from_micros(50));
     }
+    crew::before_fork();
     CLOSED.store(true, Ordering::SeqCst);
     while PASSES.load(Ordering::SeqCst) > 0 {
         std::thread::sleep(Duration::from_micros(20));
@@ -330,18 +306,7 @@ pub fn before_fork() {
         std::mem::take(&mut state.workers)
     };
     POOL.wake.notify_all();
-    let ids: Vec<_> = workers.iter().map(|worker| Arc::clone(&worker.id)).collect();
-    for worker in workers {
-        // Its result is (): items' panics were caught one by one.
-        let _ = worker.handle.join();
-    }
-    // A joined thread can still be listed for a moment, and Python warns of it.
-    let patience = Instant::now() + Duration::from_secs(1);
-    for id in ids.iter().filter_map(|id| id.get()) {
-        while id.is_listed() && Instant::now() < patience {
-            std::thread::sleep(Duration::from_micros(20));
-        }
-    }
+    crew::join(workers);
     IS_FORKING.set(true);
 }
 
@@ -366,6 +331,7 @@ pub fn after_fork(side: Side) {
     }
     drop(state);
     CLOSED.store(false, Ordering::SeqCst);
+    crew::after_fork(side);
     FORKING.store(false, Ordering::SeqCst);
 }
 

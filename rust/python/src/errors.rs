@@ -49,6 +49,14 @@ pub fn to_pyerr(py: Python<'_>, error: &Error) -> PyErr {
                 context.set_item("offset", offset)?;
                 "RecordError"
             }
+            Error::RecordAt { path, place, position, offset, reason } => {
+                context.set_item("path", path.as_os_str())?;
+                context.set_item("position", place)?;
+                context.set_item("sample", position)?;
+                context.set_item("offset", offset)?;
+                context.set_item("reason", reason)?;
+                "RecordError"
+            }
             Error::SourceChanged { path, .. } => {
                 context.set_item("path", path.as_os_str())?;
                 "SourceChangedError"

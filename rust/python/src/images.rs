@@ -22,7 +22,7 @@ use crate::errors::{exception, to_pyerr};
 #[pyclass(frozen, module = "textbook_fast._core")]
 pub struct Pixels(Picture);
 
-fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> {
+pub fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> {
     let shape = (picture.height, picture.width, 3);
     let owner = Bound::new(py, Pixels(picture))?;
     let pixels = owner.get();
@@ -38,7 +38,7 @@ fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> {
 }
 
 /// `textbook_fast.MAX_IMAGE_PIXELS` as it is now.
-fn pixel_limit(py: Python<'_>) -> PyResult<Option<u64>> {
+pub fn pixel_limit(py: Python<'_>) -> PyResult<Option<u64>> {
     let value = py.import("textbook_fast")?.getattr("MAX_IMAGE_PIXELS")?;
     value.extract().map_err(|_| {
         PyTypeError::new_err(format!(
@@ -96,7 +96,7 @@ fn jpeg_error(py: Python<'_>, failure: &ImageFailure, index: Option<usize>) -> P
     }
 }
 
-fn image_error(py: Python<'_>, path: &str, failure: &ImageFailure) -> PyErr {
+pub fn image_error(py: Python<'_>, path: &str, failure: &ImageFailure) -> PyErr {
     let name = match failure.kind() {
         "missing" => "ImageNotFoundError",
         _ => "ImageError",
@@ -195,6 +195,12 @@ pub fn image_root_of(path: &str) -> Option<&str> {
 /// Encoded images by their paths in the JSON.
 #[pyclass(frozen, module = "textbook_fast._core")]
 pub struct ImageStore(Arc<Stores>);
+
+impl ImageStore {
+    pub fn store(&self) -> &Arc<Stores> {
+        &self.0
+    }
+}
 
 #[pymethods]
 impl ImageStore {

@@ -1,12 +1,15 @@
 //! The Python module `textbook_fast._core`: conversion and error mapping only.
 #![allow(missing_docs, reason = "documented for Python in python/textbook_fast/_core.pyi")]
 
+mod columns;
 mod errors;
+mod feed;
 mod files;
 mod images;
 mod json;
 mod process;
 mod record;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -14,9 +17,13 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("MAX_THREADS", textbook_core::pool::MAX_THREADS)?;
+    module.add_class::<feed::Feed>()?;
     module.add_class::<files::Files>()?;
     module.add_class::<images::ImageStore>()?;
     module.add_class::<record::Record>()?;
+    module.add_function(wrap_pyfunction!(columns::check_column, module)?)?;
+    module.add_function(wrap_pyfunction!(columns::read_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(feed::permute, module)?)?;
     module.add_function(wrap_pyfunction!(images::decode_jpeg, module)?)?;
     module.add_function(wrap_pyfunction!(images::decode_jpegs, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;

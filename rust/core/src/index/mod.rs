@@ -9,10 +9,11 @@ mod progress;
 mod scan;
 #[cfg(test)]
 pub(crate) mod scan_tests;
-mod sidecar;
+pub(crate) mod sidecar;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,7 @@ use build::{Found, Plan};
 pub use layout::Layout;
 use layout::is_space;
 pub use progress::Progress;
+pub use sidecar::content_hash;
 
 /// The pass goes over the file in pieces of this size: small enough that a fork, a
 /// stop and the progress bar wait for milliseconds, large enough to cost nothing.
@@ -204,37 +206,56 @@ impl OffsetIndex {
     /// Copies record `index`, which has to exist, into `bytes`, and cuts off what
     /// separates it from the next. That it is one whole object is the reader's to check.
     pub fn read(&self, index: usize, source: &Source, bytes: &mut Vec<u8>) -> Result<()> {
-        let unfit = |offset, reason: &str| Error::Format {
+        let span = self.span(index, source)?;
+        let start = span.start;
+        source.read_into(span, bytes)?;
+        let length = self.trimmed(index, source, bytes)?.len();
+        if self.is_doubtful && !self.follows_border(index, start, source)? {
+            return Err(Self::unfit(index, source, start, "nothing ends before"));
+        }
+        bytes.truncate(length);
+        Ok(())
+    }
+
+    /// Where record `index` lies, with what separates it from the next.
+    pub fn span(&self, index: usize, source: &Source) -> Result<Range<u64>> {
+        let unfit = |offset, reason| Self::unfit(index, source, offset, reason);
+        let start = self.start(index).ok_or_else(|| unfit(0, "there is no"))?;
+        let stop = self.start(index + 1).unwrap_or(self.end);
+        if stop <= start || stop > source.size() {
+            return Err(unfit(start, "no end of"));
+        }
+        Ok(start..stop)
+    }
+
+    /// The record itself in the bytes of its [`span`](OffsetIndex::span).
+    pub fn trimmed<'a>(&self, index: usize, source: &Source, bytes: &'a [u8]) -> Result<&'a [u8]> {
+        let unfit = |reason| {
+            let start = self.start(index).unwrap_or(0);
+            Self::unfit(index, source, start, reason)
+        };
+        let mut rest = trim_end(bytes);
+        if index + 1 < self.len() && self.layout == Layout::Array {
+            rest = rest.strip_suffix(b",").ok_or_else(|| unfit("no comma after"))?;
+            rest = trim_end(rest);
+        }
+        // A line of JSON Lines may be broken in any way: that is told by its reader.
+        let is_checked = self.layout == Layout::Array;
+        if is_checked && !(rest.starts_with(b"{") && rest.ends_with(b"}")) {
+            return Err(unfit("no object at"));
+        }
+        Ok(rest)
+    }
+
+    fn unfit(index: usize, source: &Source, offset: u64, reason: &str) -> Error {
+        Error::Format {
             path: source.path().to_owned(),
             offset,
             reason: format!(
                 "the offset index does not fit the file: {reason} record {index}; build it \
                  anew with: textbook-fast index --rebuild"
             ),
-        };
-        let start = self.start(index).ok_or_else(|| unfit(0, "there is no"))?;
-        let next = self.start(index + 1);
-        let stop = next.unwrap_or(self.end);
-        if stop <= start || stop > source.size() {
-            return Err(unfit(start, "no end of"));
         }
-        source.read_into(start..stop, bytes)?;
-        let mut rest = trim_end(bytes);
-        if next.is_some() && self.layout == Layout::Array {
-            rest = rest.strip_suffix(b",").ok_or_else(|| unfit(stop, "no comma after"))?;
-            rest = trim_end(rest);
-        }
-        let length = rest.len();
-        // A line of JSON Lines may be broken in any way: that is told by its reader.
-        let is_checked = self.layout == Layout::Array;
-        if is_checked && !(rest.starts_with(b"{") && rest.ends_with(b"}")) {
-            return Err(unfit(start, "no object at"));
-        }
-        if self.is_doubtful && !self.follows_border(index, start, source)? {
-            return Err(unfit(start, "nothing ends before"));
-        }
-        bytes.truncate(length);
-        Ok(())
     }
 
     /// Whether what comes before `start` can come before a record.

@@ -59,7 +59,7 @@ impl MappedStarts {
 }
 
 /// A hash of the length and of pieces of the content.
-pub(super) fn content_hash(source: &Source) -> Result<u64> {
+pub fn content_hash(source: &Source) -> Result<u64> {
     let size = source.size();
     let mut hash = Xxh3Default::new();
     hash.update(&size.to_le_bytes());
@@ -135,16 +135,20 @@ fn encode(found: &Found, source: &Source, content_hash: u64) -> Vec<u8> {
     bytes
 }
 
-/// Writes the index to `path`: under a temporary name, synced, then renamed.
+/// Writes the index to `path`.
 pub(super) fn save(
     path: &Path,
     found: &Found,
     source: &Source,
     content_hash: u64,
 ) -> std::io::Result<()> {
-    let bytes = encode(found, source, content_hash);
+    write_renamed(path, &encode(found, source, content_hash))
+}
+
+/// Writes a file whole or not at all: under a temporary name, synced, then renamed.
+pub(crate) fn write_renamed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = temporary_name(path);
-    let written = write_synced(&temporary, &bytes).and_then(|()| {
+    let written = write_synced(&temporary, bytes).and_then(|()| {
         std::fs::rename(&temporary, path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         // The rename itself reaches the disk with its folder. Not all file systems
@@ -192,7 +196,7 @@ pub(super) fn remove_leftovers(path: &Path) {
 
 /// Where the index of a file may lie, the better place first: beside it, and in the
 /// user's cache folder.
-pub(super) fn places(source: &Source) -> Vec<PathBuf> {
+pub(crate) fn places(source: &Source) -> Vec<PathBuf> {
     let resolved = source.path().canonicalize().unwrap_or_else(|_| source.path().to_owned());
     let mut beside = resolved.as_os_str().to_owned();
     beside.push(".tfidx");

@@ -64,7 +64,7 @@ pub(super) fn find_fields(level: Level, bytes: &[u8]) -> Result<Vec<Field>, Faul
     Ok(fields)
 }
 
-fn skip_value(level: Level, bytes: &[u8], reader: &mut Reader<'_>) -> Result<(), Fault> {
+pub(super) fn skip_value(level: Level, bytes: &[u8], reader: &mut Reader<'_>) -> Result<(), Fault> {
     match reader.peek() {
         Some(b'{' | b'[') => {
             let at = reader.offset();

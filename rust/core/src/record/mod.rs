@@ -62,6 +62,12 @@ impl Record {
         &self.bytes
     }
 
+    /// Its bytes, given back.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Proves, once, that the bytes are exactly one object with well-formed keys.
     pub fn check(&self) -> Result<()> {
         self.fields().map(|_| ())
@@ -76,6 +82,11 @@ impl Record {
     pub fn field(&self, name: &str) -> Result<Option<Reader<'_>>> {
         let field = self.fields()?.iter().rev().find(|field| field.is_named(&self.bytes, name));
         Ok(field.map(|field| Reader::of_value(&self.bytes, field.value.clone())))
+    }
+
+    /// Whether the record has a field with this name.
+    pub fn has(&self, name: &str) -> Result<bool> {
+        Ok(self.fields()?.iter().any(|field| field.is_named(&self.bytes, name)))
     }
 
     /// A reader at the record's first byte.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use textbook_simd::Level;
 
 use super::Fault;
+use super::fields::skip_value;
 use super::text::{Text, read_text};
 use crate::error::{Error, Result};
 
@@ -139,6 +140,74 @@ impl<'a> Reader<'a> {
         let (text, end) = read_text(self.level, self.bytes, self.at)?;
         self.at = end;
         Ok(text)
+    }
+
+    /// The string that begins at the next byte, or `None` for null.
+    pub fn nullable_text(&mut self) -> Result<Option<Text<'a>>> {
+        if self.peek() != Some(b'n') {
+            return Ok(Some(self.string("expected a string or null")?));
+        }
+        let before = self.clone();
+        match self.simple()? {
+            Scalar::Null => Ok(None),
+            _ => Err(before.error("expected a string or null")),
+        }
+    }
+
+    /// Passes over the value that begins at the next byte. What lists and objects hold is
+    /// not looked at.
+    pub fn skip_value(&mut self) -> Result<()> {
+        Ok(skip_value(self.level, self.bytes, self)?)
+    }
+
+    /// Hands each item of the list that begins at the next byte to `item`, which has to
+    /// pass over it. `expected` is what the error says where there is no list.
+    pub fn each_item(
+        &mut self,
+        expected: &str,
+        mut item: impl FnMut(usize, &mut Self) -> Result<()>,
+    ) -> Result<()> {
+        self.expect(b'[', expected)?;
+        self.skip_space();
+        if self.eat(b']') {
+            return Ok(());
+        }
+        for number in 0.. {
+            self.skip_space();
+            item(number, self)?;
+            self.skip_space();
+            if !self.eat(b',') {
+                break;
+            }
+        }
+        Ok(self.expect(b']', "expected ',' or ']' after a list's value")?)
+    }
+
+    /// Hands each key of the object that begins at the next byte, and the reader at its
+    /// value, to `field`, which has to pass over the value.
+    pub fn each_field(
+        &mut self,
+        expected: &str,
+        mut field: impl FnMut(Text<'a>, &mut Self) -> Result<()>,
+    ) -> Result<()> {
+        self.expect(b'{', expected)?;
+        self.skip_space();
+        if self.eat(b'}') {
+            return Ok(());
+        }
+        loop {
+            self.skip_space();
+            let key = self.key()?;
+            self.skip_space();
+            self.expect(b':', "expected ':' after a key")?;
+            self.skip_space();
+            field(key, self)?;
+            self.skip_space();
+            if !self.eat(b',') {
+                break;
+            }
+        }
+        Ok(self.expect(b'}', "expected ',' or '}' after a value")?)
     }
 
     /// The number or word that begins at the next byte.
