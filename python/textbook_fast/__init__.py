@@ -9,6 +9,7 @@ import os
 
 from textbook_fast import _core
 from textbook_fast._core import __version__
+from textbook_fast.concat import concat
 from textbook_fast.dataset import Dataset, open  # noqa: A004
 from textbook_fast.errors import (
     FormatError,
@@ -21,11 +22,16 @@ from textbook_fast.errors import (
     SourceError,
     SourceNotFoundError,
     SourcePermissionError,
+    StateError,
     TextbookError,
     TruncatedError,
 )
 from textbook_fast.jpeg import decode_jpeg, decode_jpegs
 from textbook_fast.keyframe import Keyframe
+from textbook_fast.loader import Loader
+from textbook_fast.mix import mix
+from textbook_fast.packing import Pack, pack_sequences
+from textbook_fast.prompt import Prompt
 from textbook_fast.sample import Sample
 
 __all__ = [
@@ -36,6 +42,9 @@ __all__ = [
     "ImageNotFoundError",
     "JpegError",
     "Keyframe",
+    "Loader",
+    "Pack",
+    "Prompt",
     "RecordError",
     "Sample",
     "SampleIndexError",
@@ -43,12 +52,16 @@ __all__ = [
     "SourceError",
     "SourceNotFoundError",
     "SourcePermissionError",
+    "StateError",
     "TextbookError",
     "TruncatedError",
     "__version__",
+    "concat",
     "decode_jpeg",
     "decode_jpegs",
+    "mix",
     "open",
+    "pack_sequences",
 ]
 
 MAX_IMAGE_PIXELS: int | None = 178_956_970

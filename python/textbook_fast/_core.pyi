@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from textbook_fast.errors import ImageError, JpegError
 from textbook_fast.index_info import Identity, IndexInfo
 from textbook_fast.jpeg import BytesLike, Image
 
 __all__ = [
     "MAX_THREADS",
+    "Feed",
     "Files",
     "ImageStore",
     "Record",
@@ -17,16 +21,35 @@ __all__ = [
     "after_fork_in_parent",
     "available_threads",
     "before_fork",
+    "check_column",
     "decode_jpeg",
     "decode_jpegs",
     "image_root_of",
     "load_images",
     "parse_keyframe_name",
+    "permute",
+    "read_columns",
     "simd_level",
 ]
 
 __version__: str
 MAX_THREADS: int
+
+@final
+class Feed:
+    def __new__(
+        cls,
+        sources: Sequence[tuple[Files, ImageStore | None]],
+        *,
+        threads: int,
+        io_threads: int,
+        prefetch_bytes: int,
+        read_delay: float = 0.0,
+    ) -> Feed: ...
+    def push(self, sources: NDArray[np.int64], positions: NDArray[np.int64]) -> None: ...
+    def next(self) -> tuple[int, int, int, int, Any, list[Any] | None] | None: ...
+    def close(self) -> None: ...
+    def totals(self) -> dict[str, Any]: ...
 
 @final
 class Files:
@@ -49,6 +72,8 @@ class Files:
     def identities(self) -> list[Identity]: ...
     @property
     def index_info(self) -> list[IndexInfo]: ...
+    def fingerprints(self) -> list[tuple[int, int, int]]: ...
+    def locate(self, position: int) -> tuple[int, int]: ...
     def record(self, position: int) -> tuple[Record, int, int]: ...
 
 @final
@@ -86,6 +111,7 @@ def after_fork_in_child() -> None: ...
 def after_fork_in_parent() -> None: ...
 def available_threads() -> int: ...
 def before_fork() -> None: ...
+def check_column(files: Files, kind: str, name: str, position: int) -> None: ...
 def decode_jpeg(data: BytesLike, out: Image | None = None) -> Image: ...
 def decode_jpegs(data: list[BytesLike], threads: int) -> list[Image | JpegError]: ...
 def image_root_of(path: str) -> str | None: ...
@@ -93,4 +119,10 @@ def load_images(
     store: ImageStore, paths: Sequence[str | None], threads: int
 ) -> list[Image | ImageError | None]: ...
 def parse_keyframe_name(path: str) -> tuple[str, float, float, int] | None: ...
+def permute(
+    shuffle: str, seed: int, epoch: int, length: int, start: int, stop: int
+) -> NDArray[np.int64]: ...
+def read_columns(
+    files: Files, kind: str, name: str, threads: int
+) -> list[tuple[Any, NDArray[np.uint64], NDArray[np.uint64]]]: ...
 def simd_level() -> str: ...

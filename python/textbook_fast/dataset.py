@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import glob
-import operator
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsIndex, TypeAlias, overload
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textbook_fast import _core
-from textbook_fast.errors import SampleIndexError, SourceNotFoundError, TextbookError
+from textbook_fast.columns import read_column
+from textbook_fast.errors import SourceNotFoundError, TextbookError
 from textbook_fast.images import ImageReader
 from textbook_fast.index_info import Identity, IndexInfo
 from textbook_fast.jpeg import OnError, check_on_error
 from textbook_fast.sample import Sample, decode_together
 from textbook_fast.threads import check_threads, choose_threads, in_data_loader_worker
+from textbook_fast.views import Samples, View, pack_view, unpack_view
 
 __all__ = ["Access", "Dataset", "Decode", "PathLike", "open"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Decode: TypeAlias = Literal["auto", "lazy", "eager", "never"]
 Access: TypeAlias = Literal["map", "read"]
-View: TypeAlias = range | NDArray[np.int64]
 
 # So many of the first samples are looked at for image paths, by which a folder is recognized.
 PROBED_SAMPLES = 8
@@ -139,7 +139,7 @@ def _with_images(
     return Dataset(files, options, reader, range(len(files)))
 
 
-class Dataset(Sequence[Sample]):
+class Dataset(Samples):
     """Samples by their index. Made by `open`.
 
     Map-style: ``len(ds)``, ``ds[i]``, ``ds[a:b]``, and ``__getitems__`` for the batches
@@ -150,75 +150,27 @@ class Dataset(Sequence[Sample]):
     a copy opens the same files again, and refuses them where they have changed.
     """
 
-    __slots__ = ("_files", "_options", "_paths", "_reader", "_view")
+    __slots__ = ("_files", "_options", "_paths", "_reader")
 
     def __init__(
         self, files: _core.Files, options: _Options, reader: ImageReader, view: View
     ) -> None:
+        super().__init__(view)
         self._files = files
         self._paths = files.paths
         self._options = options
         self._reader = reader
-        self._view = view
 
     def __reduce__(self) -> tuple[Any, ...]:
         files = self._files
-        return _reopen, (self._paths, files.identities, self._options, self._reader, self._view)
+        view = pack_view(self._view)
+        return _reopen, (self._paths, files.identities, self._options, self._reader, view)
 
     def __repr__(self) -> str:
         paths = self._paths
         more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
         part = "" if len(self) == len(self._files) else f" of {len(self._files):,}"
         return f"<textbook_fast.Dataset: {len(self):,}{part} samples of {paths[0]!r}{more}>"
-
-    def __len__(self) -> int:
-        return len(self._view)
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Sample: ...
-    @overload
-    def __getitem__(self, index: slice) -> Dataset: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Sample | Dataset:
-        """The sample at `index` (negative counts from the end), or a view for a slice.
-
-        Raises:
-            IndexError: There is no such sample.
-            SourceChangedError: The file was overwritten or cut since it was opened.
-        """
-        if isinstance(index, slice):
-            return self._viewed(self._view[index])
-        sample = self._sample(self._position(index))
-        if self._is_eager():
-            decode_together([sample])
-        return sample
-
-    def __getitems__(self, indices: Iterable[SupportsIndex]) -> list[Sample]:
-        """The samples at these indices, in their order. Where images are decoded eagerly,
-        those of all samples in one parallel call. PyTorch's DataLoader calls it for a batch.
-        """
-        samples = [self._sample(self._position(index)) for index in indices]
-        if self._is_eager():
-            decode_together(samples)
-        return samples
-
-    def __iter__(self) -> Iterator[Sample]:
-        for index in range(len(self)):
-            yield self[index]
-
-    def select(self, indices: Iterable[SupportsIndex] | NDArray[Any]) -> Dataset:
-        """A view of the samples at these indices, in their order; repeats are allowed.
-
-        Raises:
-            IndexError: One of them does not exist.
-            TypeError: They are not integers.
-        """
-        chosen = _as_indices(indices, len(self))
-        if isinstance(chosen, range) and isinstance(self._view, range):
-            start, step = self._view.start, self._view.step
-            return self._viewed(
-                range(start + step * chosen.start, start + step * chosen.stop, step * chosen.step)
-            )
-        return self._viewed(np.asarray(self._view, dtype=np.int64)[chosen])
 
     def record(self, index: SupportsIndex) -> bytes:
         """The JSON of the sample at `index`, its bytes as they are in the file.
@@ -262,19 +214,6 @@ class Dataset(Sequence[Sample]):
     def _viewed(self, view: View) -> Dataset:
         return Dataset(self._files, self._options, self._reader, view)
 
-    def _position(self, index: SupportsIndex) -> int:
-        try:
-            asked = operator.index(index)
-        except TypeError:
-            raise TypeError(
-                f"a sample's index is an integer or a slice, not {type(index).__name__}"
-            ) from None
-        count = len(self._view)
-        position = asked + count if asked < 0 else asked
-        if not 0 <= position < count:
-            raise SampleIndexError(f"there is no sample {asked}: the dataset has {count}")
-        return int(self._view[position])
-
     def _sample(self, position: int) -> Sample:
         record, number, place = self._files.record(position)
         return Sample(record, position, (self._paths[number], place), self._reader)
@@ -283,15 +222,30 @@ class Dataset(Sequence[Sample]):
         decode = self._options.decode
         return decode == "eager" or (decode == "auto" and in_data_loader_worker())
 
+    def _decode_eagerly(self, samples: Sequence[Sample]) -> None:
+        if self._is_eager():
+            decode_together(samples)
+
+    def _whole_column(self, name: str, wanted: NDArray[np.int64], missing: Any) -> NDArray[Any]:
+        threads, _ = choose_threads(self._options.threads)
+        return read_column(self._files, name, wanted, missing, threads)
+
+    def _sources(self) -> list[Dataset]:
+        return [self]
+
+    def _places(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return np.zeros_like(positions), positions
+
 
 def _reopen(
     paths: list[str],
     identities: list[Identity],
     options: _Options,
     reader: ImageReader,
-    view: View,
+    view: Any,
 ) -> Dataset:
-    return Dataset(_open_files(paths, options, expected=identities), options, reader, view)
+    files = _open_files(paths, options, expected=identities)
+    return Dataset(files, options, reader, unpack_view(view))
 
 
 def _open_files(
@@ -358,31 +312,3 @@ def _expand(path: PathLike | Sequence[PathLike]) -> list[str]:
     if not paths:
         raise ValueError("open() needs at least one path")
     return [os.path.abspath(item) for item in paths]
-
-
-def _as_indices(
-    indices: Iterable[SupportsIndex] | NDArray[Any], count: int
-) -> range | NDArray[np.int64]:
-    """The indices, checked, none of them negative."""
-    if isinstance(indices, range):
-        ends = (indices[0], indices[-1]) if indices else ()
-        if all(0 <= end < count for end in ends):
-            return indices
-    if not isinstance(indices, np.ndarray):
-        listed = [operator.index(index) for index in indices]
-        indices = np.array(listed, dtype=np.int64)
-    if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer):
-        hint = "; np.flatnonzero(mask) makes indices of a mask" if indices.dtype == bool else ""
-        raise TypeError(
-            f"select() takes a sequence of integers, not an array of {indices.dtype} "
-            f"with {indices.ndim} dimensions{hint}"
-        )
-    chosen = indices.astype(np.int64)
-    chosen[chosen < 0] += count
-    wrong = np.flatnonzero((chosen < 0) | (chosen >= count))
-    if wrong.size:
-        raise SampleIndexError(
-            f"there is no sample {indices[wrong[0]]} (entry {wrong[0]} of the indices): "
-            f"the dataset has {count}"
-        )
-    return chosen

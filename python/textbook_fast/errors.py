@@ -21,6 +21,7 @@ __all__ = [
     "SourceError",
     "SourceNotFoundError",
     "SourcePermissionError",
+    "StateError",
     "TextbookError",
     "TruncatedError",
 ]
@@ -156,6 +157,16 @@ class RecordError(TextbookError, ValueError):
 
 class SampleIndexError(TextbookError, IndexError):
     """There is no sample with this index."""
+
+
+class StateError(TextbookError, ValueError):
+    """A state does not fit the Loader that it is given to.
+
+    Attributes:
+        differences: The names of what differs.
+    """
+
+    differences: tuple[str, ...]
 
 
 class JpegError(TextbookError, ValueError):

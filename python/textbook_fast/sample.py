@@ -11,6 +11,16 @@ from textbook_fast.errors import ImageError, RecordError, TextbookError
 from textbook_fast.images import ImageReader
 from textbook_fast.jpeg import Image
 from textbook_fast.keyframe import Keyframe
+from textbook_fast.prompt import (
+    Limits,
+    Prompt,
+    TextField,
+    Tokenizer,
+    TokensPerImage,
+    items_of,
+    messages_of,
+    render,
+)
 
 __all__ = ["Sample"]
 
@@ -212,6 +222,69 @@ class Sample:
                 yield "image", image
             if text is not None:
                 yield "text", text
+
+    def to_prompt(
+        self,
+        image_token: str = "<image>",
+        text: TextField = "texts",
+        *,
+        separator: str = " ",
+        max_images: int | None = None,
+        max_tokens: int | None = None,
+        tokenizer: Tokenizer | None = None,
+        tokens_per_image: TokensPerImage | None = None,
+    ) -> Prompt:
+        """The sample as one text with a placeholder for each image, and those images.
+
+        There are always as many placeholders as images, in the same order: a literal
+        placeholder in a text loses its brackets. Texts lose the white space at their
+        ends; empty texts, and images that are marked as errors, are left out.
+
+        Args:
+            image_token: The placeholder.
+            text: ``"texts"``, or ``"text_ocr_list"`` for what can be read on the screen, too.
+            separator: What joins texts and placeholders.
+            max_images: The most images. Later ones are left out, the texts stay.
+            max_tokens: The most tokens of texts and images. The sample is cut before the
+                item that would exceed them: never inside a text or before an image's end.
+            tokenizer: Makes tokens of a text: any callable that returns a sequence of
+                them, or what has ``input_ids``, as a tokenizer of Hugging Face does.
+            tokens_per_image: A number, or a function of an image's height and width.
+
+        Raises:
+            ValueError: An argument is none of its choices; `max_tokens` without a way
+                to count; or the joined texts would make more placeholders than images.
+            RecordError: As of `texts`; or 'text_ocr_list' has another length.
+            ImageError: As of `images`.
+
+        >>> import textbook_fast
+        >>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
+        >>> prompt = ds[42].to_prompt(max_images=1)
+        >>> prompt.text.count("<image>"), len(prompt.images)
+        (1, 1)
+        """
+        limits = Limits(max_images, max_tokens, tokenizer, tokens_per_image)
+        return render(items_of(self, text, image_token, limits), image_token, separator)
+
+    def to_messages(
+        self,
+        text: TextField = "texts",
+        *,
+        role: str = "user",
+        image_token: str = "<image>",
+        max_images: int | None = None,
+        max_tokens: int | None = None,
+        tokenizer: Tokenizer | None = None,
+        tokens_per_image: TokensPerImage | None = None,
+    ) -> list[dict[str, Any]]:
+        """The sample as a chat of one message, for ``processor.apply_chat_template``.
+
+        Its content parts are ``{"type": "text", "text": str}`` and ``{"type": "image",
+        "image": array}`` in reading order. Arguments and errors are as of `to_prompt`;
+        `image_token` is what texts must not contain: the placeholder of the processor.
+        """
+        limits = Limits(max_images, max_tokens, tokenizer, tokens_per_image)
+        return messages_of(items_of(self, text, image_token, limits), role)
 
     def _checked_paths(self) -> list[str | None]:
         """The images' paths, once they are known to be aligned with the texts."""
