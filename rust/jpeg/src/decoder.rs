@@ -5,19 +5,20 @@ use textbook_simd::Level;
 
 use crate::JpegError;
 use crate::entropy::{BitReader, Broken, MacroRow, ScanLayout, ScanTables};
-use crate::fallback;
 use crate::flat::FlatRow;
-use crate::header::{ColorSpace, Header, read_header};
+use crate::frame::{self, FrameScratch};
+use crate::header::{Header, read_header};
 use crate::kernels::scalar::{Scalar, flat_pixel};
 use crate::kernels::{Job, Kernels};
-use crate::markers::{DHT, DQT, DRI, EOI, SOI, SOS, Segment, next_segment};
-use crate::options::Options;
+use crate::options::{Damage, Options};
 use crate::output::{Destination, Output, RowSink};
 use crate::planes::{Extent, Planes};
 use crate::scan::ScanHeader;
 use crate::stages::{Clock, Stage};
 use crate::tables::{Quantization, Tables};
+use crate::transform::{self, transform_row};
 use crate::unstuff::Coded;
+use crate::walk::{FoundScan, Walk, bad};
 
 /// Decodes pictures one after another. What it keeps between them is memory, never
 /// content: every byte of a result comes from its own data.
@@ -36,6 +37,8 @@ struct Scratch {
     row: MacroRow,
     planes: Planes,
     jobs: Jobs,
+    general_jobs: transform::Jobs,
+    frame: FrameScratch,
     clock: Clock,
 }
 
@@ -79,17 +82,18 @@ impl Decoder {
     /// Strict: a picture that is cut anywhere, its last two bytes (EOI) included, is an
     /// error, and so is one whose coded data does not end where its last block does.
     pub fn decode_rgb(&mut self, data: &[u8], out: &mut [u8]) -> Result<(), JpegError> {
-        self.decode(data, &Options::default(), out)
+        self.decode(data, &Options::default(), out).map(|_| ())
     }
 
-    /// Decodes to memory as the options say. `out` has to have as many bytes as the
-    /// header's [`Options::size`] has.
+    /// Decodes to memory as the options say. `out` has to have as many bytes as
+    /// [`Options::size`] says. Returns what is broken, if [`Damage::Fill`] made a picture
+    /// all the same.
     pub fn decode(
         &mut self,
         data: &[u8],
         options: &Options,
         out: &mut [u8],
-    ) -> Result<(), JpegError> {
+    ) -> Result<Option<JpegError>, JpegError> {
         self.scratch.clock.start();
         let header = read_header(data)?;
         let expected = options.size(&header).bytes();
@@ -100,17 +104,19 @@ impl Decoder {
     }
 
     /// Decodes, and hands the rows out while they are in the cache: a transform that reads
-    /// them there needs no memory for the whole picture.
+    /// them there needs no memory for the whole picture. Returns what [`Decoder::decode`]
+    /// does.
     pub fn decode_rows(
         &mut self,
         data: &[u8],
         options: &Options,
         sink: &mut dyn RowSink,
-    ) -> Result<(), JpegError> {
+    ) -> Result<Option<JpegError>, JpegError> {
         self.scratch.clock.start();
         let header = read_header(data)?;
         let mut band = std::mem::take(&mut self.band);
-        let result = self.decode_to(data, &header, options, Destination::Sink(sink, &mut band));
+        let destination = Destination::Sink(sink, &mut band);
+        let result = self.decode_to(data, &header, options, destination);
         self.band = band;
         result
     }
@@ -120,23 +126,37 @@ impl Decoder {
         data: &[u8],
         header: &Header,
         options: &Options,
-        destination: Destination<'_>,
-    ) -> Result<(), JpegError> {
-        let wanted = options.wanted(header);
-        let mut output = Output::new(destination, options.size(header).row_bytes(), wanted);
-        let output = &mut output;
-        let is_ink = matches!(header.color_space(), ColorSpace::Cmyk | ColorSpace::Ycck);
-        if header.is_progressive || is_ink {
-            return fallback::decode_rgb(data, header, output);
+        mut destination: Destination<'_>,
+    ) -> Result<Option<JpegError>, JpegError> {
+        let (wanted, row_bytes) = (options.wanted(header), options.size(header).row_bytes());
+        let mut output = Output::new(destination.again(), row_bytes, wanted.clone());
+        let error = match self.decode_frame::<false>(data, header, options, &mut output) {
+            Ok(()) => return Ok(None),
+            Err(error) => error,
+        };
+        if options.damage == Damage::Refuse || matches!(error, JpegError::Unsupported { .. }) {
+            return Err(error);
         }
+        let mut output = Output::new(destination, row_bytes, wanted);
+        self.decode_frame::<true>(data, header, options, &mut output).map(|()| Some(error))
+    }
+
+    fn decode_frame<const TOLERANT: bool>(
+        &mut self,
+        data: &[u8],
+        header: &Header,
+        options: &Options,
+        output: &mut Output<'_>,
+    ) -> Result<(), JpegError> {
+        let (scratch, task) = (&mut self.scratch, (data, header, options));
         #[cfg(target_arch = "x86_64")]
         if self.level >= Level::Avx2
             && let Some(token) = textbook_simd::Avx2::get()
         {
             let kernels = crate::kernels::avx2::Kernels::new(token);
-            return decode_sequential(kernels, &mut self.scratch, data, header, output);
+            return decode_frame::<_, TOLERANT>(kernels, scratch, task, output);
         }
-        decode_sequential(Scalar, &mut self.scratch, data, header, output)
+        decode_frame::<_, TOLERANT>(Scalar, scratch, task, output)
     }
 }
 
@@ -147,6 +167,22 @@ impl Decoder {
     pub fn clock(&self) -> &Clock {
         &self.scratch.clock
     }
+}
+
+fn decode_frame<K: Kernels, const TOLERANT: bool>(
+    kernels: K,
+    scratch: &mut Scratch,
+    task: (&[u8], &Header, &Options),
+    output: &mut Output<'_>,
+) -> Result<(), JpegError> {
+    let (data, header, _) = task;
+    // As libjpeg: what the first scan has decides.
+    let first_scan = data.get(header.scan_offset + 3).map(|&count| usize::from(count));
+    if TOLERANT || header.is_progressive || first_scan != Some(header.components.len()) {
+        let Scratch { frame, coded, planes, .. } = scratch;
+        return frame::decode::<K, TOLERANT>(kernels, frame, coded, planes, task, output);
+    }
+    decode_sequential(kernels, scratch, task, output)
 }
 
 /// One scan and what is needed to decode it.
@@ -164,92 +200,47 @@ struct Scan<'a> {
     quantization: [Quantization; 4],
 }
 
+/// A frame whose first scan has all components.
 fn decode_sequential<K: Kernels>(
     kernels: K,
     scratch: &mut Scratch,
-    data: &[u8],
-    header: &Header,
+    (data, header, options): (&[u8], &Header, &Options),
     output: &mut Output<'_>,
 ) -> Result<(), JpegError> {
-    let mut tables = Tables::default();
-    let mut restart_interval = 0;
-    let mut seen = [false; 4];
-    let count = header.components.len();
-    let mut extent = None;
-    let mut at = 2;
-    loop {
-        let (segment, next) = next_segment(data, at)?;
-        at = next;
-        let Segment { marker, offset, body } = segment;
-        match marker {
-            DQT => tables.read_dqt(offset, body)?,
-            DHT => tables.read_dht(offset, body)?,
-            DRI => restart_interval = read_restart_interval(offset, body)?,
-            SOI => return Err(bad(offset, "SOI", "a picture begins inside of this one")),
-            EOI => break,
-            0xc0..=0xcf if offset > header.scan_offset => {
-                return Err(bad(offset, "SOF", "there is a second frame header"));
-            }
-            SOS => {
-                let scan_header = ScanHeader::read(offset, body, header)?;
-                let extent = if let Some(extent) = extent {
-                    extent
-                } else {
-                    let new = Extent::new(header, scan_header.components.len() < count);
-                    scratch.planes.start(header, new)?;
-                    let listed = scan_header.components.iter().enumerate();
-                    if !listed.into_iter().all(|(place, component)| place == component.index) {
-                        scratch.planes.flat = None;
-                    }
-                    *extent.insert(new)
-                };
-                for component in &scan_header.components {
-                    if std::mem::replace(&mut seen[component.index], true) {
-                        return Err(bad(offset, "SOS", "a component comes in a second scan"));
-                    }
-                }
-                let mut scan = Scan {
-                    offset,
-                    start: next,
-                    data,
-                    header: &scan_header,
-                    layout: start_scan(
-                        &mut scratch.tables,
-                        &tables,
-                        offset,
-                        header,
-                        &scan_header,
-                        extent,
-                    )?,
-                    mcus_across: extent.mcus_across,
-                    mcus_down: extent.mcus_down,
-                    restart_interval,
-                    quantization: quantization(&tables, offset, header, &scan_header)?,
-                };
-                if let ([component], false) = (scan_header.components.as_slice(), count == 1) {
-                    // Not interleaved: an MCU is a block, and there is no filling up.
-                    let plane = scratch.planes.plane(component.index);
-                    scan.mcus_across = plane.width.div_ceil(8);
-                    scan.mcus_down = plane.height.div_ceil(8);
-                }
-                scratch.clock.mark(Stage::Tables);
-                at = scratch.coded.fill(data, next)?;
-                scratch.clock.mark(Stage::Unstuff);
-                decode_scan(kernels, scratch, &scan, extent, output)?;
-            }
-            _ => {}
-        }
+    let mut walk = Walk::new(data, header);
+    let found = walk.next_scan()?;
+    let Some(found) =
+        found.filter(|found| found.header.components.len() == header.components.len())
+    else {
+        return Err(bad(header.scan_offset, "SOS", "its components are not the frame's"));
+    };
+    let FoundScan { offset, start, header: scan_header } = &found;
+    let extent = Extent::new(header);
+    scratch.planes.start(header, extent, options)?;
+    let listed = scan_header.components.iter().enumerate();
+    if !listed.into_iter().all(|(place, component)| place == component.index) {
+        scratch.planes.flat = None;
     }
-    if seen[..count].contains(&false) {
-        let reason = "a component has no scan".to_owned();
-        return Err(JpegError::Corrupt { offset: header.scan_offset, reason });
+    let tables = &walk.tables;
+    let scan = Scan {
+        offset: *offset,
+        start: *start,
+        data,
+        header: scan_header,
+        layout: start_scan(&mut scratch.tables, tables, *offset, header, scan_header, extent)?,
+        mcus_across: extent.mcus_across,
+        mcus_down: extent.mcus_down,
+        restart_interval: walk.restart_interval,
+        quantization: quantization(tables, *offset, header, scan_header)?,
+    };
+    scratch.clock.mark(Stage::Tables);
+    walk.at = scratch.coded.fill(data, *start)?;
+    scratch.clock.mark(Stage::Unstuff);
+    decode_scan(kernels, scratch, &scan, output)?;
+    match walk.next_scan()? {
+        None => Ok(()),
+        Some(second) => Err(second.bad("a component comes in a second scan")),
     }
-    if let Some(extent) = extent.filter(|extent| extent.keep_all) {
-        for row in 0..extent.mcus_down {
-            scratch.planes.finish_mcu_row(kernels, row, output);
-        }
-    }
-    Ok(())
 }
 
 /// Decodes the coded bytes of a scan that are in `scratch.coded`.
@@ -257,10 +248,9 @@ fn decode_scan<K: Kernels>(
     kernels: K,
     scratch: &mut Scratch,
     scan: &Scan<'_>,
-    extent: Extent,
     output: &mut Output<'_>,
 ) -> Result<(), JpegError> {
-    let Scratch { coded, tables, row: macro_row, planes, jobs, clock } = scratch;
+    let Scratch { coded, tables, row: macro_row, planes, jobs, general_jobs, clock, .. } = scratch;
     let total = scan.mcus_across * scan.mcus_down;
     let interval = if scan.restart_interval == 0 { total } else { scan.restart_interval };
     if coded.intervals.len() != total.div_ceil(interval) {
@@ -318,62 +308,31 @@ fn decode_scan<K: Kernels>(
                 || transform_with_flats(kernels, macro_row, planes, jobs, scan, row, clock),
             );
         } else {
-            transform(kernels, macro_row, planes, jobs, scan, row);
+            let (units, tables) =
+                (&scan.layout.units[..scan.layout.unit_count], &scan.quantization);
+            kernels.run(
+                #[inline(always)]
+                || {
+                    transform_row(
+                        kernels,
+                        macro_row,
+                        (units, scan.header, tables),
+                        planes,
+                        general_jobs,
+                        row,
+                    );
+                },
+            );
+            clock.mark(Stage::Idct);
         }
-        if !extent.keep_all {
-            planes.finish_mcu_row(kernels, row, output);
-            clock.mark(Stage::Color);
-        }
+        planes.finish_mcu_row(kernels, row, output);
+        clock.mark(Stage::Color);
     }
     Ok(())
 }
 
-/// Coefficients of a row of MCUs to pixels of the planes.
-fn transform<K: Kernels>(
-    kernels: K,
-    macro_row: &MacroRow,
-    planes: &mut Planes,
-    jobs: &mut Jobs,
-    scan: &Scan<'_>,
-    row: usize,
-) {
-    let is_single = scan.header.components.len() == 1;
-    let count = scan.layout.unit_count;
-    for (place, component) in scan.header.components.iter().enumerate() {
-        let plane = planes.plane(component.index);
-        let (across, down) = if is_single { (1, 1) } else { (plane.horizontal, plane.vertical) };
-        let (corner, full) = (&mut jobs.corner[place], &mut jobs.full[place]);
-        corner.clear();
-        full.clear();
-        let table = &scan.quantization[place];
-        let units = scan.layout.units[..count].iter().enumerate();
-        for (number, unit) in units.filter(|(_, unit)| usize::from(unit.component) == place) {
-            let y = (row * down + usize::from(unit.y)) * 8;
-            let mut pixel = plane.at(usize::from(unit.x) * 8, y);
-            let coefficients = macro_row.dc.iter().zip(&macro_row.slots);
-            for (&dc, &slot) in coefficients.skip(number).step_by(count) {
-                if slot == 0 {
-                    let plane = plane.pixels();
-                    let flat = [flat_pixel(dc, table); 8];
-                    for y in 0..8 {
-                        let at = pixel + y * plane.stride;
-                        plane.pixels[at..at + 8].copy_from_slice(&flat);
-                    }
-                } else {
-                    let job = Job { block: slot - 1, pixel: pixel as u32 };
-                    let last = macro_row.lasts[slot as usize - 1];
-                    let is_corner = last <= crate::entropy::LAST_OF_CORNER;
-                    if is_corner { corner.push(job) } else { full.push(job) }
-                }
-                pixel += across * 8;
-            }
-        }
-        kernels.idct_corner(corner, &macro_row.blocks, table, plane.pixels());
-        kernels.idct(full, &macro_row.blocks, table, plane.pixels());
-    }
-}
-
-/// The same where flat MCUs are made differently: the scan has all components, the first
+/// Coefficients of a row of MCUs to pixels of the planes where flat MCUs are made
+/// differently: the scan has all components, the first
 /// one with the largest factors, and the others have one block in an MCU.
 #[inline(always)]
 fn transform_with_flats<K: Kernels>(
@@ -516,13 +475,4 @@ fn quantization(
         *own = *table.ok_or_else(|| bad(offset, "SOS", "a quantization table was not defined"))?;
     }
     Ok(all)
-}
-
-fn read_restart_interval(offset: usize, body: &[u8]) -> Result<usize, JpegError> {
-    let interval: [u8; 2] = body.try_into().map_err(|_| bad(offset, "DRI", "it has 2 bytes"))?;
-    Ok(u16::from_be_bytes(interval).into())
-}
-
-fn bad(offset: usize, segment: &'static str, reason: &'static str) -> JpegError {
-    JpegError::BadSegment { offset, segment, reason }
 }

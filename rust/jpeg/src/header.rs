@@ -54,6 +54,8 @@ pub struct Header {
     pub adobe_transform: Option<u8>,
     /// Whether there is a JFIF marker.
     pub has_jfif: bool,
+    /// Where the frame header's marker is.
+    pub frame_offset: usize,
     /// Where the first scan's marker is.
     pub scan_offset: usize,
 }
@@ -109,7 +111,9 @@ pub fn read_header(data: &[u8]) -> Result<Header, JpegError> {
             COM if comment.is_none() => comment = Some(body.to_vec()),
             APP0 if body.starts_with(b"JFIF\0") && body.len() >= 14 => has_jfif = true,
             APP1 if orientation.is_none() => orientation = read_orientation(body),
-            APP14 if body.starts_with(b"Adobe") => adobe_transform = body.get(11).copied(),
+            APP14 if body.starts_with(b"Adobe") && body.len() >= 12 => {
+                adobe_transform = body.get(11).copied();
+            }
             // DHT, JPG and DAC lie among the frame headers' codes.
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
                 if frame.is_some() {
@@ -176,6 +180,7 @@ fn read_frame(marker: u8, offset: usize, body: &[u8]) -> Result<Header, JpegErro
         comment: None,
         adobe_transform: None,
         has_jfif: false,
+        frame_offset: offset,
         scan_offset: 0,
     })
 }

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! markers → header, tables, scan      what the segments say
-//! unstuff → entropy (huffman)         coded bytes to coefficients
-//! kernels: idct → planes: upsample, color
+//! unstuff → entropy (huffman)         coded bytes to coefficients, a row of MCUs at a time
+//! recover, progressive (codes) → store    the same where scans follow one another
+//! transform (kernels: idct) → planes: upsample, color → output
 //! decoder                             drives them, one row of MCUs after the other
+//! frame                               the same from the store: several scans, broken data
 //! ```
 //! Pixels are those of libjpeg-turbo with its defaults (accurate integer IDCT, fancy
-//! upsampling), to the last bit, for baseline and extended sequential coding. Progressive
-//! coding, CMYK and YCCK still go through a kept crate (`fallback`).
+//! upsampling, block smoothing), to the last bit, for baseline, extended sequential and
+//! progressive coding, at full size, ½, ¼ and ⅛.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -19,11 +21,13 @@
 #![allow(clippy::inline_always, reason = "inlined into functions that enable CPU features")]
 #![allow(clippy::similar_names, reason = "cb and cr, dc and ac are the field's names")]
 
+mod codes;
+mod color;
 mod decoder;
 mod entropy;
 mod error;
-mod fallback;
 mod flat;
+mod frame;
 mod header;
 mod huffman;
 mod kernels;
@@ -32,18 +36,24 @@ mod options;
 mod orientation;
 mod output;
 mod planes;
+mod progressive;
+mod recover;
 mod scan;
+mod smoothing;
 mod stages;
 mod standard;
+mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod transform;
 mod unstuff;
+mod walk;
 
 pub use decoder::Decoder;
 pub use error::JpegError;
 pub use header::{ColorSpace, Component, Header, read_header};
-pub use options::{Options, Size};
+pub use options::{Color, Damage, Options, Scale, Size};
 pub use output::RowSink;
 #[cfg(feature = "stages")]
 pub use stages::{Clock, Stage};

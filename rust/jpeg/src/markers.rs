@@ -75,15 +75,3 @@ pub(crate) fn next_segment(data: &[u8], at: usize) -> Result<(Segment<'_>, usize
     let body = rest.get(2..length).ok_or_else(|| cut("inside a segment"))?;
     Ok((Segment { marker, offset, body }, start.saturating_add(length)))
 }
-
-/// Makes sure that the end marker comes, from the first scan's place on.
-pub(crate) fn check_end(data: &[u8], scan_offset: usize) -> Result<(), JpegError> {
-    let mut at = scan_offset.saturating_sub(1);
-    loop {
-        let (segment, next) = next_segment(data, at)?;
-        if segment.marker == EOI {
-            return Ok(());
-        }
-        at = next;
-    }
-}

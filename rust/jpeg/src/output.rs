@@ -8,7 +8,8 @@ use std::ops::Range;
 /// Rows come from top to bottom, each once, some at a time (at most two rows of MCUs: the
 /// number differs from call to call). They lie in memory that is used again for the next
 /// ones, small enough to stay in the CPU's cache. If decoding fails, rows that were handed
-/// out before are worth nothing.
+/// out before are worth nothing. With [`Damage::Fill`](crate::Damage) the same is true where
+/// row 0 comes again: broken data was found, and all rows follow once more.
 ///
 /// ```
 /// # let data = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/gray.jpg"))?;
@@ -37,6 +38,16 @@ pub(crate) enum Destination<'a> {
     Memory(&'a mut [u8]),
     /// A sink, and memory for the rows on their way to it.
     Sink(&'a mut dyn RowSink, &'a mut Vec<u8>),
+}
+
+impl Destination<'_> {
+    /// The same for a shorter time.
+    pub(crate) fn again(&mut self) -> Destination<'_> {
+        match self {
+            Destination::Memory(memory) => Destination::Memory(memory),
+            Destination::Sink(sink, band) => Destination::Sink(&mut **sink, band),
+        }
+    }
 }
 
 /// The rows of one picture on their way out.

@@ -9,9 +9,11 @@
 //! ```
 
 use crate::JpegError;
+use crate::color::Conversion;
 use crate::flat::{Filling, FlatRow, Span};
-use crate::header::{ColorSpace, Component, Header};
+use crate::header::{Component, Header};
 use crate::kernels::{Kernels, PlaneMut};
+use crate::options::Options;
 use crate::output::Output;
 
 /// Bytes before the first pixel of each row: room for its left neighbor.
@@ -46,6 +48,10 @@ pub(crate) struct Plane {
     /// Sampling factors.
     pub horizontal: usize,
     pub vertical: usize,
+    /// Pixels of a block, across and down: 8, or less where the picture is made smaller.
+    pub block: usize,
+    /// Rows of this plane for `Planes::largest` rows of the picture.
+    rows_in_group: usize,
     upsampling: Option<Upsampling>,
     upsampled: Vec<u8>,
 }
@@ -87,7 +93,7 @@ impl Plane {
         columns: std::ops::Range<usize>,
     ) {
         let Some(upsampling) = self.upsampling else { return };
-        let own = y * self.vertical / largest;
+        let own = y * self.rows_in_group / largest;
         // The row whose weight is 1/4.
         let other = if y.is_multiple_of(2) { own.saturating_sub(1) } else { own + 1 };
         let mut upsampled = std::mem::take(&mut self.upsampled);
@@ -135,15 +141,18 @@ impl Plane {
 #[derive(Default)]
 pub(crate) struct Planes {
     all: [Plane; 4],
-    count: usize,
+    /// How many of them are needed for the result.
+    pub count: usize,
     width: usize,
     height: usize,
     /// The largest vertical sampling factor.
     largest: usize,
+    /// Rows of the picture that a row of MCUs makes.
+    mcu_rows: usize,
     /// Whether the last row of an MCU row needs the next MCU row.
     needs_context: bool,
     next_row: usize,
-    color: Option<ColorSpace>,
+    color: Option<Conversion>,
     /// What is flat in the last row of MCUs and, while a new one is made, in that one;
     /// `None` if that is not looked for.
     pub flat: Option<[FlatRow; 2]>,
@@ -151,43 +160,56 @@ pub(crate) struct Planes {
 }
 
 impl Planes {
-    /// Makes room. `keep_all`: for scans that come one after the other.
-    pub(crate) fn start(&mut self, header: &Header, extent: Extent) -> Result<(), JpegError> {
-        let (mcus_across, mcus_down) = (extent.mcus_across, extent.mcus_down);
-        self.count = header.components.len();
-        self.width = header.width as usize;
-        self.height = header.height as usize;
+    /// Makes room.
+    pub(crate) fn start(
+        &mut self,
+        header: &Header,
+        extent: Extent,
+        options: &Options,
+    ) -> Result<(), JpegError> {
+        let conversion = Conversion::new(header.color_space(), options.color);
+        let size = options.scale.block_size();
+        self.count = conversion.components();
+        self.width = (header.width as usize * size).div_ceil(8);
+        self.height = (header.height as usize * size).div_ceil(8);
         self.largest = extent.vertical;
+        self.mcu_rows = extent.vertical * size;
         self.next_row = 0;
-        self.color = Some(header.color_space());
+        self.color = Some(conversion);
         self.needs_context = false;
         let factors = header.components.iter().map(|&component| extent.factors(component));
         let factors: Vec<_> = factors.collect();
         let largest = (extent.horizontal, extent.vertical);
-        let is_usual = factors == [largest, (1, 1), (1, 1)];
-        let is_flat_of_use = is_usual && !extent.keep_all && self.color == Some(ColorSpace::YCbCr);
+        let is_usual = factors == [largest, (1, 1), (1, 1)] && size == 8;
         let flat = self.flat.take().unwrap_or_default();
-        self.flat = is_flat_of_use.then_some(flat);
-        for (plane, component) in self.all.iter_mut().zip(&header.components) {
+        self.flat = (is_usual && conversion == Conversion::YcbcrToRgb).then_some(flat);
+        for (plane, component) in self.all.iter_mut().zip(&header.components).take(self.count) {
             let (horizontal, vertical) = extent.factors(*component);
-            let upsampling = upsampling(horizontal, vertical, extent, self.width);
+            plane.block = extent.block_size((horizontal, vertical), size);
+            // In units of the largest factors, as the smaller IDCTs leave them.
+            let across = horizontal * plane.block / size;
+            let down = vertical * plane.block / size;
+            let width =
+                (header.width as usize * horizontal * plane.block).div_ceil(extent.horizontal * 8);
+            let upsampling = upsampling((across, down), extent, width, size);
             let upsampling = upsampling.ok_or_else(|| JpegError::Unsupported {
-                offset: header.scan_offset,
+                offset: header.frame_offset,
                 coding: "a sampling factor that does not divide the largest one".to_owned(),
             })?;
             self.needs_context |= matches!(upsampling, Upsampling::H1V2 | Upsampling::H2V2);
             plane.upsampling = Some(upsampling);
+            plane.rows_in_group = down;
             (plane.horizontal, plane.vertical) = (horizontal, vertical);
-            plane.width = (self.width * horizontal).div_ceil(extent.horizontal);
-            plane.height = (self.height * vertical).div_ceil(extent.vertical);
-            plane.stride = (mcus_across * horizontal * 8 + 2 * MARGIN).next_multiple_of(64);
-            let kept = if extent.keep_all { mcus_down } else { mcus_down.min(2) };
-            plane.rows = kept * vertical * 8;
+            plane.width = width;
+            plane.height =
+                (header.height as usize * vertical * plane.block).div_ceil(extent.vertical * 8);
+            let stride = extent.mcus_across * horizontal * plane.block + 2 * MARGIN;
+            plane.stride = stride.next_multiple_of(64);
+            plane.rows = extent.mcus_down.min(2) * vertical * plane.block;
             plane.pixels.resize(plane.rows * plane.stride, 0);
             let upsampled =
                 if upsampling == Upsampling::None { 0 } else { self.width + 2 * MARGIN };
-            let upsampled = upsampled + 4 * MARGIN;
-            plane.upsampled.resize(upsampled, 0);
+            plane.upsampled.resize(upsampled + 4 * MARGIN, 0);
         }
         Ok(())
     }
@@ -204,10 +226,10 @@ impl Planes {
         output: &mut Output<'_>,
     ) {
         for plane in &mut self.all[..self.count] {
-            let rows = plane.vertical * 8;
+            let rows = plane.vertical * plane.block;
             plane.finish_rows(row * rows..(row + 1) * rows);
         }
-        let mut end = (row + 1) * self.largest * 8;
+        let mut end = (row + 1) * self.mcu_rows;
         if end >= self.height {
             end = self.height;
         } else if self.needs_context {
@@ -220,7 +242,8 @@ impl Planes {
                     || self.write_spans(kernels, row, rows, out),
                 );
             } else {
-                for (y, out) in rows.zip(out.chunks_exact_mut(self.width * 3)) {
+                let row_bytes = out.len() / rows.len();
+                for (y, out) in rows.zip(out.chunks_exact_mut(row_bytes)) {
                     self.write_row(kernels, y, out);
                 }
             }
@@ -314,20 +337,9 @@ impl Planes {
             let plane = &self.all[index];
             plane.upsampled(y, self.width)
         };
-        let (pixels, _) = out.as_chunks_mut::<3>();
-        match self.color {
-            Some(ColorSpace::Gray) => {
-                for (pixel, &gray) in pixels.iter_mut().zip(rows(0)) {
-                    *pixel = [gray; 3];
-                }
-            }
-            Some(ColorSpace::Rgb) => {
-                let colors = rows(0).iter().zip(rows(1)).zip(rows(2));
-                for (pixel, ((&red, &green), &blue)) in pixels.iter_mut().zip(colors) {
-                    *pixel = [red, green, blue];
-                }
-            }
-            _ => kernels.ycc_to_rgb(rows(0), rows(1), rows(2), out),
+        if let Some(conversion) = self.color {
+            let rows = [0, 1, 2, 3].map(|index| if index < self.count { rows(index) } else { &[] });
+            conversion.convert(kernels, rows, out);
         }
     }
 }
@@ -340,13 +352,11 @@ pub(crate) struct Extent {
     /// The largest sampling factors.
     pub horizontal: usize,
     pub vertical: usize,
-    /// Whether all rows are kept until the end.
-    pub keep_all: bool,
     is_single: bool,
 }
 
 impl Extent {
-    pub(crate) fn new(header: &Header, keep_all: bool) -> Extent {
+    pub(crate) fn new(header: &Header) -> Extent {
         // The sampling factors of a single component mean nothing (T.81 A.2.2).
         let is_single = header.components.len() == 1;
         let largest = |factor: fn(&Component) -> u8| {
@@ -360,7 +370,6 @@ impl Extent {
             mcus_down: (header.height as usize).div_ceil(vertical * 8),
             horizontal,
             vertical,
-            keep_all,
             is_single,
         }
     }
@@ -373,19 +382,41 @@ impl Extent {
             (component.horizontal.into(), component.vertical.into())
         }
     }
+
+    /// How many pixels a block of a component with these factors gets, across and down, if
+    /// one with the largest factors gets `size`: as many as save upsampling (`jdmaster.c`).
+    fn block_size(self, (horizontal, vertical): (usize, usize), size: usize) -> usize {
+        let mut own = size;
+        while own < 8
+            && (self.horizontal * size).is_multiple_of(horizontal * own * 2)
+            && (self.vertical * size).is_multiple_of(vertical * own * 2)
+        {
+            own *= 2;
+        }
+        own
+    }
 }
 
-/// What libjpeg-turbo's `jdsample.c` chooses; `None` where it gives up.
-fn upsampling(h: usize, v: usize, extent: Extent, width: usize) -> Option<Upsampling> {
+/// What libjpeg-turbo's `jdsample.c` chooses for a component that is `across` by `down` in
+/// units of the largest factors, in a picture of so many pixels a block; `None` where it
+/// gives up.
+fn upsampling(
+    (across, down): (usize, usize),
+    extent: Extent,
+    width: usize,
+    size: usize,
+) -> Option<Upsampling> {
     // Rows of one or two pixels are too short for its fancy upsampling.
-    let is_long = (width * h).div_ceil(extent.horizontal) > 2;
+    let (is_fancy, is_long) = (size > 1, size > 1 && width > 2);
     match (extent.horizontal, extent.vertical) {
-        (across, down) if (across, down) == (h, v) => Some(Upsampling::None),
-        (across, down) if (across, down) == (2 * h, v) && is_long => Some(Upsampling::H2V1),
-        (across, down) if (across, down) == (h, 2 * v) => Some(Upsampling::H1V2),
-        (across, down) if (across, down) == (2 * h, 2 * v) && is_long => Some(Upsampling::H2V2),
-        (across, down) if across.is_multiple_of(h) && down.is_multiple_of(v) => {
-            Some(Upsampling::Repeat(across / h, down / v))
+        all if all == (across, down) => Some(Upsampling::None),
+        all if all == (2 * across, down) && is_long => Some(Upsampling::H2V1),
+        all if all == (across, 2 * down) && is_fancy => Some(Upsampling::H1V2),
+        all if all == (2 * across, 2 * down) && is_long => Some(Upsampling::H2V2),
+        (horizontal, vertical)
+            if horizontal.is_multiple_of(across) && vertical.is_multiple_of(down) =>
+        {
+            Some(Upsampling::Repeat(horizontal / across, vertical / down))
         }
         _ => None,
     }

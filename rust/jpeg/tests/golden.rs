@@ -30,14 +30,22 @@ fn decode(decoder: &mut Decoder, data: &[u8]) -> Result<Vec<u8>, JpegError> {
 
 #[test]
 fn pixels_are_those_of_libjpeg_turbo() {
+    let mut wrong = Vec::new();
     for level in Level::available() {
         // One decoder for all: what is left of earlier pictures must not show.
         let mut decoder = Decoder::with_level(level);
         for (name, data, expected) in streams() {
-            let found = decode(&mut decoder, &data).unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert!(found == expected, "{name} on level {level}");
+            match decode(&mut decoder, &data) {
+                Ok(found) if found == expected => {}
+                Ok(found) => {
+                    let different = found.iter().zip(&expected).filter(|(a, b)| a != b).count();
+                    wrong.push(format!("{name} on level {level}: {different} bytes differ"));
+                }
+                Err(error) => wrong.push(format!("{name} on level {level}: {error}")),
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -49,7 +57,7 @@ fn rows_are_handed_out_in_order_and_a_region_is_a_part() {
             let height = header.height as usize;
             let row_bytes = header.width as usize * 3;
             for rows in [0..height, height / 3..height - height / 4, height..height + 1, 1..1] {
-                let options = Options { rows: Some(rows.clone()) };
+                let options = Options { rows: Some(rows.clone()), ..Options::default() };
                 let first = rows.start.min(height);
                 let expected =
                     &expected[first * row_bytes..rows.end.clamp(first, height) * row_bytes];
@@ -86,7 +94,11 @@ fn a_stream_cut_anywhere_is_an_error() {
 
 #[test]
 fn coded_data_that_ends_before_the_last_block_is_an_error() {
-    for (name, data, _) in streams() {
+    // Progressive pictures may end after any scan.
+    let sequential = |(_, data, _): &(String, Vec<u8>, Vec<u8>)| {
+        !read_header(data).expect("a header").is_progressive
+    };
+    for (name, data, _) in streams().into_iter().filter(sequential) {
         let scan = read_header(&data).expect("a header").scan_offset;
         let mut decoder = Decoder::new();
         for tenths in 1..9 {

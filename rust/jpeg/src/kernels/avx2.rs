@@ -78,6 +78,16 @@ impl super::Kernels for Kernels {
     }
 
     #[inline(always)]
+    fn idct_4x4(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+        with_avx2!(super::reduced_avx2::idct_4x4(jobs, blocks, table, plane));
+    }
+
+    #[inline(always)]
+    fn idct_2x2(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+        with_avx2!(super::reduced_avx2::idct_2x2(jobs, blocks, table, plane));
+    }
+
+    #[inline(always)]
     fn upsample_h2v1(self, row: &[u8], out: &mut [u8]) {
         let done = with_avx2!(upsample_h2v1(row, out));
         super::scalar::Scalar.upsample_h2v1(&row[done..], &mut out[2 * done..]);
@@ -136,7 +146,7 @@ fn pair(first: i32, second: i32) -> __m256i {
 /// `a` times `first` plus `b` times `second`: lanes 0–3, then 4–7 of each half.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn multiply_add(a: __m256i, b: __m256i, first: i32, second: i32) -> [__m256i; 2] {
+pub(super) fn multiply_add(a: __m256i, b: __m256i, first: i32, second: i32) -> [__m256i; 2] {
     let factors = pair(first, second);
     [
         _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), factors),
@@ -146,13 +156,13 @@ fn multiply_add(a: __m256i, b: __m256i, first: i32, second: i32) -> [__m256i; 2]
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn add(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+pub(super) fn add(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
     [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])]
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn sub(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+pub(super) fn sub(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
     [_mm256_sub_epi32(a[0], b[0]), _mm256_sub_epi32(a[1], b[1])]
 }
 
@@ -257,7 +267,7 @@ fn store_block(rows: [__m128i; 4], pixels: &mut [u8], stride: usize) {
 /// overflow where `idct_pass` saturates. No encoder writes one.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn is_wild(first_row: __m256i) -> bool {
+pub(super) fn is_wild(first_row: __m256i) -> bool {
     let shifted = _mm256_add_epi16(first_row, _mm256_set1_epi16(1 << 13));
     _mm256_testz_si256(shifted, _mm256_set1_epi16(i16::MIN | 1 << 14)) == 0
 }

@@ -6,6 +6,9 @@
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "calls code of a level whose proof is a token")]
 pub(crate) mod avx2;
+pub(crate) mod reduced;
+#[cfg(target_arch = "x86_64")]
+mod reduced_avx2;
 pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
@@ -52,6 +55,12 @@ pub(crate) trait Kernels: Copy {
 
     /// The same for blocks that are 0 outside of their top left 4 x 4 coefficients.
     fn idct_corner(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
+
+    /// Dequantizes and transforms blocks to 4 x 4 pixels each.
+    fn idct_4x4(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
+
+    /// Dequantizes and transforms blocks to 2 x 2 pixels each.
+    fn idct_2x2(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
 
     /// Doubles a row: each new pixel is 3/4 of its near old one and 1/4 of the next one.
     /// `row` has one more pixel at both ends; `out` has twice as many as are between.

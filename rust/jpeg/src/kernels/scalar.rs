@@ -141,6 +141,26 @@ impl Kernels for Scalar {
         self.idct(jobs, blocks, table, plane);
     }
 
+    fn idct_4x4(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+        for job in jobs {
+            let pixels = super::reduced::idct_4x4_block(&blocks[job.block as usize], table);
+            for (y, row) in pixels.iter().enumerate() {
+                let at = job.pixel as usize + y * plane.stride;
+                plane.pixels[at..at + 4].copy_from_slice(row);
+            }
+        }
+    }
+
+    fn idct_2x2(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+        for job in jobs {
+            let pixels = super::reduced::idct_2x2_block(&blocks[job.block as usize], table);
+            for (y, row) in pixels.iter().enumerate() {
+                let at = job.pixel as usize + y * plane.stride;
+                plane.pixels[at..at + 2].copy_from_slice(row);
+            }
+        }
+    }
+
     fn upsample_h2v1(self, row: &[u8], out: &mut [u8]) {
         let (pairs, _) = out.as_chunks_mut::<2>();
         for (window, pair) in row.windows(3).zip(pairs) {

@@ -37,6 +37,7 @@ macro_rules! for_each_level {
     };
 }
 
+/// The transforms of all sizes, one below the other.
 fn run_idct(kernels: impl Kernels, blocks: &[Block], table: &[i16; 64], corner: bool) -> Vec<u8> {
     let stride = blocks.len() * 8 + 5;
     let mut pixels = vec![9; stride * 8];
@@ -48,6 +49,11 @@ fn run_idct(kernels: impl Kernels, blocks: &[Block], table: &[i16; 64], corner: 
     } else {
         kernels.idct(&jobs, blocks, table, plane);
     }
+    let mut smaller = vec![9; stride * 6];
+    let (four, two) = smaller.split_at_mut(stride * 4);
+    kernels.idct_4x4(&jobs, blocks, table, PlaneMut { pixels: four, stride });
+    kernels.idct_2x2(&jobs, blocks, table, PlaneMut { pixels: two, stride });
+    pixels.extend(smaller);
     pixels
 }
 
@@ -97,6 +103,12 @@ fn a_flat_block_is_its_idct() {
             let pixel = super::scalar::flat_pixel(dc, &[factor; 64]);
             let expected = super::scalar::idct_block(&block, &[factor; 64]);
             assert_eq!([[pixel; 8]; 8], expected, "{dc} x {factor}");
+            let pixel = super::reduced::flat_pixel_of_size(4, dc, &[factor; 64]);
+            let expected = super::reduced::idct_4x4_block(&block, &[factor; 64]);
+            assert_eq!([[pixel; 4]; 4], expected, "{dc} x {factor}");
+            let pixel = super::reduced::flat_pixel_of_size(2, dc, &[factor; 64]);
+            let expected = super::reduced::idct_2x2_block(&block, &[factor; 64]);
+            assert_eq!([[pixel; 2]; 2], expected, "{dc} x {factor}");
         }
     }
 }
