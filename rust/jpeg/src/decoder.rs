@@ -5,11 +5,10 @@ use textbook_simd::Level;
 
 use crate::JpegError;
 use crate::entropy::{BitReader, Broken, MacroRow, ScanLayout, ScanTables};
-use crate::flat::FlatRow;
 use crate::frame::{self, FrameScratch};
 use crate::header::{Header, read_header};
-use crate::kernels::scalar::{Scalar, flat_pixel};
-use crate::kernels::{Job, Kernels};
+use crate::kernels::Kernels;
+use crate::kernels::scalar::Scalar;
 use crate::options::{Damage, Options};
 use crate::output::{Destination, Output, RowSink};
 use crate::planes::{Extent, Planes};
@@ -18,6 +17,7 @@ use crate::stages::{Clock, Stage};
 use crate::tables::{Quantization, Tables};
 use crate::transform::{self, transform_row};
 use crate::unstuff::Coded;
+use crate::usual;
 use crate::walk::{FoundScan, Walk, bad};
 
 /// Decodes pictures one after another. What it keeps between them is memory, never
@@ -36,17 +36,10 @@ struct Scratch {
     tables: ScanTables,
     row: MacroRow,
     planes: Planes,
-    jobs: Jobs,
-    general_jobs: transform::Jobs,
+    jobs: transform::Jobs,
+    work: usual::Work,
     frame: FrameScratch,
     clock: Clock,
-}
-
-/// Blocks to be transformed, by how much of them is not 0.
-#[derive(Default)]
-struct Jobs {
-    corner: [Vec<Job>; 4],
-    full: [Vec<Job>; 4],
 }
 
 impl std::fmt::Debug for Decoder {
@@ -250,7 +243,7 @@ fn decode_scan<K: Kernels>(
     scan: &Scan<'_>,
     output: &mut Output<'_>,
 ) -> Result<(), JpegError> {
-    let Scratch { coded, tables, row: macro_row, planes, jobs, general_jobs, clock, .. } = scratch;
+    let Scratch { coded, tables, row: macro_row, planes, jobs, work, clock, .. } = scratch;
     let total = scan.mcus_across * scan.mcus_down;
     let interval = if scan.restart_interval == 0 { total } else { scan.restart_interval };
     if coded.intervals.len() != total.div_ceil(interval) {
@@ -305,7 +298,11 @@ fn decode_scan<K: Kernels>(
         if planes.flat.is_some() {
             kernels.run(
                 #[inline(always)]
-                || transform_with_flats(kernels, macro_row, planes, jobs, scan, row, clock),
+                || {
+                    let units = &scan.layout.units[..scan.layout.unit_count];
+                    let tables = &scan.quantization;
+                    usual::transform(kernels, macro_row, (units, tables), planes, work, row, clock);
+                },
             );
         } else {
             let (units, tables) =
@@ -318,7 +315,7 @@ fn decode_scan<K: Kernels>(
                         macro_row,
                         (units, scan.header, tables),
                         planes,
-                        general_jobs,
+                        jobs,
                         row,
                     );
                 },
@@ -329,102 +326,6 @@ fn decode_scan<K: Kernels>(
         clock.mark(Stage::Color);
     }
     Ok(())
-}
-
-/// Coefficients of a row of MCUs to pixels of the planes where flat MCUs are made
-/// differently: the scan has all components, the first
-/// one with the largest factors, and the others have one block in an MCU.
-#[inline(always)]
-fn transform_with_flats<K: Kernels>(
-    kernels: K,
-    macro_row: &MacroRow,
-    planes: &mut Planes,
-    jobs: &mut Jobs,
-    scan: &Scan<'_>,
-    row: usize,
-    clock: &mut Clock,
-) {
-    let Some([previous, mut flat]) = planes.flat.take() else { return };
-    find_flats(macro_row, &mut flat, scan);
-    let count = scan.layout.unit_count;
-    for (place, component) in scan.header.components.iter().enumerate() {
-        let plane = planes.plane(component.index);
-        let (corner, full) = (&mut jobs.corner[place], &mut jobs.full[place]);
-        corner.clear();
-        full.clear();
-        let table = &scan.quantization[place];
-        let (width, height) = (plane.horizontal * 8, plane.vertical * 8);
-        let start = plane.at(0, row * height);
-        // The first component has all units but one for each of the others.
-        let (first_unit, end_unit) =
-            if place == 0 { (0, count - 2) } else { (count - 3 + place, count - 2 + place) };
-        let units = &scan.layout.units[first_unit..end_unit];
-        let stride = plane.pixels().stride;
-        let all = macro_row.dc.chunks_exact(count).zip(macro_row.slots.chunks_exact(count));
-        for (mcu, (dc, slots)) in all.enumerate() {
-            let corner_of_mcu = start + mcu * width;
-            let is_hidden =
-                if place == 0 { flat.is_color(mcu) } else { flat.is_chroma_hidden(mcu) };
-            if is_hidden {
-                // Only the rows that the MCU rows above and below look at.
-                let pixel = flat_pixel(dc[first_unit], table);
-                let pixels = plane.pixels().pixels;
-                for at in [corner_of_mcu, corner_of_mcu + (height - 1) * stride] {
-                    pixels[at..at + width].fill(pixel);
-                }
-                continue;
-            }
-            for (unit, number) in units.iter().zip(first_unit..) {
-                let (x, y) = (usize::from(unit.x) * 8, usize::from(unit.y) * 8);
-                let pixel = corner_of_mcu + y * stride + x;
-                let slot = slots[number];
-                if slot == 0 {
-                    fill_block(plane.pixels().pixels, pixel, stride, flat_pixel(dc[number], table));
-                } else {
-                    let job = Job { block: slot - 1, pixel: pixel as u32 };
-                    let last = macro_row.lasts[slot as usize - 1];
-                    let is_corner = last <= crate::entropy::LAST_OF_CORNER;
-                    if is_corner { corner.push(job) } else { full.push(job) }
-                }
-            }
-        }
-        clock.mark(Stage::Flat);
-        kernels.idct_corner(corner, &macro_row.blocks, table, plane.pixels());
-        kernels.idct(full, &macro_row.blocks, table, plane.pixels());
-        clock.mark(Stage::Idct);
-    }
-    planes.flat = Some([previous, flat]);
-}
-
-#[inline(always)]
-fn fill_block(pixels: &mut [u8], at: usize, stride: usize, pixel: u8) {
-    let pixels = &mut pixels[at..at + 7 * stride + 8];
-    for line in pixels.chunks_mut(stride) {
-        line[..8].copy_from_slice(&[pixel; 8]);
-    }
-}
-
-/// Finds the flat MCUs of a row.
-#[inline(always)]
-fn find_flats(macro_row: &MacroRow, flat: &mut FlatRow, scan: &Scan<'_>) {
-    let count = scan.layout.unit_count;
-    let [luma_table, cb_table, cr_table, _] = &scan.quantization;
-    flat.start(scan.mcus_across);
-    let all = macro_row.dc.chunks_exact(count).zip(macro_row.slots.chunks_exact(count));
-    for (mcu, (dc, slots)) in all.enumerate() {
-        let (luma_slots, chroma_slots) = slots.split_at(count - 2);
-        let (luma, chroma) = dc.split_at(count - 2);
-        if luma_slots.iter().all(|&slot| slot == 0) {
-            let pixel = flat_pixel(luma[0], luma_table);
-            if luma[1..].iter().all(|&dc| flat_pixel(dc, luma_table) == pixel) {
-                flat.set_luma(mcu, pixel);
-            }
-        }
-        if chroma_slots == [0, 0] {
-            flat.set_chroma(mcu, flat_pixel(chroma[0], cb_table), flat_pixel(chroma[1], cr_table));
-        }
-    }
-    flat.finish();
 }
 
 /// Builds the Huffman tables of a scan.

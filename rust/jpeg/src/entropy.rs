@@ -168,6 +168,10 @@ pub(crate) struct MacroRow {
     pub blocks: Vec<Block>,
     /// For each of `blocks`, the last place in zigzag order that may be other than 0.
     pub lasts: Vec<u8>,
+    /// For each of `blocks`, the number of its MCU (times 16) and its number in the MCU.
+    pub owners: Vec<u32>,
+    /// For each MCU, which of its blocks are in `blocks`: bit `k` for number `k`.
+    pub coded: Vec<u16>,
     used: usize,
 }
 
@@ -181,7 +185,14 @@ impl MacroRow {
         if self.blocks.len() < count {
             self.blocks.resize(count, Block([0; 64]));
             self.lasts.resize(count, 0);
+            self.owners.resize(count, 0);
         }
+        self.coded.resize(mcus, 0);
+    }
+
+    /// How many of `blocks` there are.
+    pub(crate) fn used(&self) -> usize {
+        self.used
     }
 }
 
@@ -301,10 +312,12 @@ pub(crate) fn decode_mcus(
         (usize::from(unit.component & 3), dc, ac)
     });
     let units = &units[..count];
-    let MacroRow { dc, slots, blocks, lasts, used: row_used } = row;
+    let MacroRow { dc, slots, blocks, lasts, owners, coded, used: row_used } = row;
     let mut used = *row_used;
     let blocks = blocks.as_mut_slice();
     let lasts = lasts.as_mut_slice();
+    let owners = owners.as_mut_slice();
+    let mut mcu = mcus.start;
     let (mut at, end) = (mcus.start * count, mcus.end * count);
     let (dc, slots) = (&mut dc[..end], &mut slots[..end]);
     while at < end {
@@ -319,15 +332,18 @@ pub(crate) fn decode_mcus(
                 *dc = predictions[unit.0];
             }
             repeat(&mut dc[at..], &mut slots[at..], &record, count, runs);
+            coded[mcu..mcu + runs].fill(0);
             at += runs * count;
+            mcu += runs;
             continue;
         }
         if bits.position() > end_bit {
             return Err(Broken::TooShort);
         }
         let (mcu_dc, mcu_slots) = (&mut dc[at..at + count], &mut slots[at..at + count]);
-        let all = mcu_dc.iter_mut().zip(mcu_slots).zip(units);
-        for ((dc, slot), &(component, dc_table, ac_table)) in all {
+        let mut mcu_coded = 0;
+        let all = mcu_dc.iter_mut().zip(mcu_slots).zip(units).zip(0..);
+        for (((dc, slot), &(component, dc_table, ac_table)), number) in all {
             bits.refill();
             let entry = dc_table.look_up(bits.ahead);
             let prediction = &mut predictions[component];
@@ -352,10 +368,14 @@ pub(crate) fn decode_mcus(
             let last = decode_ac(&mut bits, ac_table, block)?;
             lasts[used] = last as u8;
             // A large difference hides the end of the block from the DC table.
+            owners[used] = (mcu as u32) << 4 | number;
+            mcu_coded |= u16::from(last > 0) << number;
             used += usize::from(last > 0);
             *slot = if last > 0 { used as u32 } else { 0 };
         }
+        coded[mcu] = mcu_coded;
         at += count;
+        mcu += 1;
     }
     if bits.position() > end_bit {
         return Err(Broken::TooShort);

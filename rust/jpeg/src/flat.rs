@@ -64,27 +64,27 @@ impl FlatRow {
         }
     }
 
-    /// The luma of an MCU is this value everywhere.
-    pub(crate) fn set_luma(&mut self, mcu: usize, luma: u8) {
-        self.luma[mcu] = luma.into();
-    }
-
-    /// The chroma of an MCU is this everywhere.
-    pub(crate) fn set_chroma(&mut self, mcu: usize, cb: u8, cr: u8) {
-        self.chroma[mcu] = u32::from(cb) | u32::from(cr) << 8;
+    /// The luma of an MCU is this value everywhere, and so is its chroma (Cb, Cr), if each
+    /// is one value.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, mcu: usize, luma: Option<u8>, chroma: Option<[u8; 2]>) {
+        self.luma[mcu] = luma.map_or(NONE, u32::from);
+        self.chroma[mcu] = chroma.map_or(NONE, |[cb, cr]| u32::from(cb) | u32::from(cr) << 8);
     }
 
     /// To be called when all MCUs are set.
+    #[inline(always)]
     pub(crate) fn finish(&mut self) {
-        let count = self.chroma.len();
-        for mcu in 0..count {
-            let own = self.chroma[mcu];
-            let left = self.chroma[mcu.saturating_sub(1)];
-            let right = self.chroma[(mcu + 1).min(count - 1)];
-            self.calm[mcu] = if own == left && own == right { own } else { NONE };
+        let FlatRow { chroma, calm, .. } = self;
+        calm.copy_from_slice(chroma);
+        let pairs = chroma.windows(2).zip(1..);
+        for (pair, right) in pairs {
+            if pair[0] != pair[1] {
+                (calm[right - 1], calm[right]) = (NONE, NONE);
+            }
         }
         // Short runs cost more than they save.
-        forget_short_runs(&mut self.calm, SHORTEST_CALM);
+        forget_short_runs(calm, SHORTEST_CALM);
     }
 
     /// Whether the MCU's inner rows are one color, so that nobody looks at their luma.
@@ -150,10 +150,7 @@ mod tests {
         row.start(16);
         for mcu in 0..16 {
             let cb = if mcu < 12 { 7 } else { 9 };
-            row.set_chroma(mcu, cb, 8);
-            if mcu > 2 {
-                row.set_luma(mcu, 50);
-            }
+            row.set(mcu, (mcu > 2).then_some(50), Some([cb, 8]));
         }
         row.finish();
         let mut spans = Vec::new();
@@ -177,7 +174,7 @@ mod tests {
         let mut other = FlatRow::default();
         other.start(16);
         for mcu in 0..16 {
-            other.set_chroma(mcu, 7, 9);
+            other.set(mcu, None, Some([7, 9]));
         }
         other.finish();
         row.spans(Some(&other), &mut spans);

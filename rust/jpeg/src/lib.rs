@@ -48,6 +48,7 @@ mod tables;
 mod tests;
 mod transform;
 mod unstuff;
+mod usual;
 mod walk;
 
 pub use decoder::Decoder;

@@ -8,20 +8,23 @@
 //!               of the next one
 //! ```
 
+use std::ops::Range;
+
 use crate::JpegError;
 use crate::color::Conversion;
-use crate::flat::{Filling, FlatRow, Span};
+use crate::flat::FlatRow;
 use crate::header::{Component, Header};
-use crate::kernels::{Kernels, PlaneMut};
+use crate::kernels::{Kernels, PlaneMut, VECTOR};
 use crate::options::Options;
 use crate::output::Output;
+use crate::usual;
 
 /// Bytes before the first pixel of each row: room for its left neighbor.
 const MARGIN: usize = 32;
 
 /// How a component gets the size of the picture (what libjpeg-turbo chooses).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Upsampling {
+pub(crate) enum Upsampling {
     /// It has that size.
     None,
     /// "Fancy", twice as wide.
@@ -52,7 +55,7 @@ pub(crate) struct Plane {
     pub block: usize,
     /// Rows of this plane for `Planes::largest` rows of the picture.
     rows_in_group: usize,
-    upsampling: Option<Upsampling>,
+    pub upsampling: Option<Upsampling>,
     upsampled: Vec<u8>,
 }
 
@@ -74,8 +77,23 @@ impl Plane {
         &self.pixels[start..start + self.width + 2]
     }
 
+    /// These pixels of row `y`, and then some, up to whole vectors. The row has to exist.
+    #[inline(always)]
+    pub(crate) fn vectors(&self, y: usize, columns: &Range<usize>) -> &[u8] {
+        let start = self.at(columns.start, y);
+        &self.pixels[start..start + columns.len().next_multiple_of(VECTOR)]
+    }
+
+    /// The same of row `y`, or of the one next to it that exists, where half a vector is
+    /// enough, with one more pixel before and after.
+    #[inline(always)]
+    pub(crate) fn with_neighbors(&self, y: usize, columns: &Range<usize>) -> &[u8] {
+        let start = self.at(columns.start, y.min(self.height - 1)) - 1;
+        &self.pixels[start..start + columns.len().next_multiple_of(VECTOR / 2) + 2]
+    }
+
     /// Repeats the first and last pixel of each of these rows beyond its ends.
-    pub(crate) fn finish_rows(&mut self, rows: std::ops::Range<usize>) {
+    pub(crate) fn finish_rows(&mut self, rows: Range<usize>) {
         for y in rows.start..rows.end.min(self.height) {
             let start = self.at(0, y);
             self.pixels[start - 1] = self.pixels[start];
@@ -90,7 +108,7 @@ impl Plane {
         kernels: K,
         y: usize,
         largest: usize,
-        columns: std::ops::Range<usize>,
+        columns: Range<usize>,
     ) {
         let Some(upsampling) = self.upsampling else { return };
         let own = y * self.rows_in_group / largest;
@@ -140,23 +158,23 @@ impl Plane {
 /// All components of a picture.
 #[derive(Default)]
 pub(crate) struct Planes {
-    all: [Plane; 4],
+    pub all: [Plane; 4],
     /// How many of them are needed for the result.
     pub count: usize,
-    width: usize,
+    pub width: usize,
     height: usize,
     /// The largest vertical sampling factor.
-    largest: usize,
+    pub largest: usize,
     /// Rows of the picture that a row of MCUs makes.
     mcu_rows: usize,
     /// Whether the last row of an MCU row needs the next MCU row.
-    needs_context: bool,
+    pub needs_context: bool,
     next_row: usize,
     color: Option<Conversion>,
     /// What is flat in the last row of MCUs and, while a new one is made, in that one;
     /// `None` if that is not looked for.
     pub flat: Option<[FlatRow; 2]>,
-    spans: [Vec<Span>; 3],
+    spans: usual::Spans,
 }
 
 impl Planes {
@@ -211,6 +229,13 @@ impl Planes {
                 if upsampling == Upsampling::None { 0 } else { self.width + 2 * MARGIN };
             plane.upsampled.resize(upsampled + 4 * MARGIN, 0);
         }
+        // Of the ways to upsample, those that `usual` knows.
+        if !matches!(
+            self.all[1].upsampling,
+            Some(Upsampling::None | Upsampling::H2V1 | Upsampling::H2V2)
+        ) {
+            self.flat = None;
+        }
         Ok(())
     }
 
@@ -237,10 +262,12 @@ impl Planes {
         }
         output.write(self.next_row..end, |rows, out| {
             if self.flat.is_some() {
+                let mut spans = std::mem::take(&mut self.spans);
                 kernels.run(
                     #[inline(always)]
-                    || self.write_spans(kernels, row, rows, out),
+                    || usual::write(kernels, self, &mut spans, row, rows, out),
                 );
+                self.spans = spans;
             } else {
                 let row_bytes = out.len() / rows.len();
                 for (y, out) in rows.zip(out.chunks_exact_mut(row_bytes)) {
@@ -253,80 +280,6 @@ impl Planes {
             flat.swap(0, 1);
         }
         self.next_row = end;
-    }
-
-    /// Writes these rows, what is flat in its own way.
-    #[inline(always)]
-    fn write_spans<K: Kernels>(
-        &mut self,
-        kernels: K,
-        row: usize,
-        wanted: std::ops::Range<usize>,
-        out: &mut [u8],
-    ) {
-        let Some([previous, current]) = self.flat.take() else { return };
-        let [mut inner, mut above, mut below] = std::mem::take(&mut self.spans);
-        let context = |other| if self.needs_context { Some(other) } else { None };
-        current.spans(None, &mut inner);
-        let rows = self.largest * 8;
-        let first = row * rows;
-        if row > 0 {
-            current.spans(context(&previous), &mut above);
-            previous.spans(context(&current), &mut below);
-        }
-        for (y, out) in wanted.zip(out.chunks_exact_mut(self.width * 3)) {
-            let spans = match y {
-                _ if y < first => &below,
-                _ if y == first && row > 0 => &above,
-                _ => &inner,
-            };
-            self.write_row_of_spans(kernels, y, spans, out);
-        }
-        self.spans = [inner, above, below];
-        self.flat = Some([previous, current]);
-    }
-
-    #[inline(always)]
-    fn write_row_of_spans<K: Kernels>(
-        &mut self,
-        kernels: K,
-        y: usize,
-        spans: &[Span],
-        out: &mut [u8],
-    ) {
-        let across = self.all[0].horizontal * 8;
-        for span in spans {
-            // Up to whole vectors: the next span writes over what is too much.
-            let start = span.start * across;
-            let end =
-                (start + ((span.end - span.start) * across).next_multiple_of(32)).min(self.width);
-            let out = &mut out[start * 3..end * 3];
-            match &span.filling {
-                Filling::Color(pattern) => {
-                    let length = ((span.end - span.start) * across * 3).min(out.len());
-                    fill(&mut out[..length], pattern);
-                }
-                Filling::Shift(shift) => {
-                    let luma = &self.all[0].row(y)[1 + start..=end];
-                    kernels.shift_to_rgb(luma, *shift, out);
-                }
-                Filling::General => {
-                    let [luma, cb, cr, _] = &mut self.all;
-                    for plane in [&mut *cb, &mut *cr] {
-                        plane.upsample(
-                            kernels,
-                            y,
-                            self.largest,
-                            span.start * 8..end.div_ceil(across) * 8,
-                        );
-                    }
-                    let luma = &luma.row(y)[1 + start..=end];
-                    let [cb, cr] =
-                        [cb, cr].map(|plane| &plane.upsampled(y, self.width)[start..end]);
-                    kernels.ycc_to_rgb(luma, cb, cr, out);
-                }
-            }
-        }
     }
 
     fn write_row<K: Kernels>(&mut self, kernels: K, y: usize, out: &mut [u8]) {
@@ -420,11 +373,4 @@ fn upsampling(
         }
         _ => None,
     }
-}
-
-/// Fills with 16 pixels again and again.
-fn fill(out: &mut [u8], pattern: &[u8; 48]) {
-    let (whole, rest) = out.as_chunks_mut::<48>();
-    whole.fill(*pattern);
-    rest.copy_from_slice(&pattern[..rest.len()]);
 }

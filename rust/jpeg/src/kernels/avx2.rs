@@ -111,9 +111,18 @@ impl super::Kernels for Kernels {
     }
 
     #[inline(always)]
+    fn ycc_h2v1_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        with_avx2!(ycc_h2v1_to_rgb(y, cb, cr, out));
+    }
+
+    #[inline(always)]
+    fn ycc_h2v2_to_rgb(self, y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]) {
+        with_avx2!(ycc_h2v2_to_rgb(y, cb, cr, out));
+    }
+
+    #[inline(always)]
     fn shift_to_rgb(self, y: &[u8], shift: [i16; 3], out: &mut [u8]) {
-        let done = with_avx2!(shift_to_rgb(y, shift, out));
-        super::scalar::Scalar.shift_to_rgb(&y[done..], shift, &mut out[3 * done..]);
+        with_avx2!(shift_to_rgb(y, shift, out));
     }
 }
 
@@ -505,45 +514,135 @@ const fn select(part: usize, channel: usize) -> [u8; 32] {
     mask
 }
 
-/// 16 values of each channel to red, green and blue.
+/// 16 values of each channel to red, green and blue. Chroma is centered: 128 less.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn convert(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
-    let center = _mm256_set1_epi16(128);
-    let (cb, cr) = (_mm256_sub_epi16(cb, center), _mm256_sub_epi16(cr, center));
     // 1.402 and 1.772 - 2 in 15 bits; equal to the 16-bit table for every byte.
     let red = _mm256_mulhrs_epi16(cr, _mm256_set1_epi16(13173));
     let red = _mm256_add_epi16(_mm256_add_epi16(y, cr), red);
     let blue = _mm256_mulhrs_epi16(cb, _mm256_set1_epi16(-7471));
     let blue = _mm256_add_epi16(_mm256_add_epi16(y, _mm256_add_epi16(cb, cb)), blue);
-    // 46802 does not fit: 46802 = 65536 - 18734, and the whole Cr goes afterwards.
-    let half = _mm256_set1_epi32(1 << 15);
-    let [low, high] = multiply_add(cb, cr, -22554, 18734);
+    // -22554, -46802, 1 / 2 and 16 bits of fraction: all even, so halved.
+    let half = _mm256_set1_epi32(1 << 14);
+    let [low, high] = multiply_add(cb, cr, -11277, -23401);
     let green = _mm256_packs_epi32(
-        _mm256_srai_epi32::<16>(_mm256_add_epi32(low, half)),
-        _mm256_srai_epi32::<16>(_mm256_add_epi32(high, half)),
+        _mm256_srai_epi32::<15>(_mm256_add_epi32(low, half)),
+        _mm256_srai_epi32::<15>(_mm256_add_epi32(high, half)),
     );
-    let green = _mm256_add_epi16(y, _mm256_sub_epi16(green, cr));
-    [red, green, blue]
+    [red, _mm256_add_epi16(y, green), blue]
 }
 
+/// 32 pixels, chroma of the even and of the odd ones.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn convert_32(y: &[u8; 32], cb: &[u8; 32], cr: &[u8; 32], out: &mut [u8; 96]) {
+fn convert_32(y: &[u8; 32], cb: [__m256i; 2], cr: [__m256i; 2]) -> [__m256i; 3] {
     const INTERLEAVE: [[u8; 32]; 3] =
         [interleave(0, true), interleave(1, true), interleave(2, true)];
-    let (y, cb, cr) = (load_u8x32(y), load_u8x32(cb), load_u8x32(cr));
-    let low = _mm256_set1_epi16(0xff);
-    let even = [y, cb, cr].map(|bytes| _mm256_and_si256(bytes, low));
-    let odd = [y, cb, cr].map(|bytes| _mm256_srli_epi16::<8>(bytes));
-    let even = convert(even[0], even[1], even[2]);
-    let odd = convert(odd[0], odd[1], odd[2]);
-    let mut channels = [low; 3];
+    let y = load_u8x32(y);
+    let even = convert(_mm256_and_si256(y, _mm256_set1_epi16(0xff)), cb[0], cr[0]);
+    let odd = convert(_mm256_srli_epi16::<8>(y), cb[1], cr[1]);
+    let mut channels = even;
     for (channel, own) in channels.iter_mut().enumerate() {
         let packed = _mm256_packus_epi16(even[channel], odd[channel]);
         *own = _mm256_shuffle_epi8(packed, load_u8x32(&INTERLEAVE[channel]));
     }
-    store_interleaved(channels, out);
+    channels
+}
+
+/// 32 bytes of chroma: the even and the odd ones, centered.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn centered(bytes: &[u8; 32]) -> [__m256i; 2] {
+    let (bytes, center) = (load_u8x32(bytes), _mm256_set1_epi16(128));
+    let even = _mm256_and_si256(bytes, _mm256_set1_epi16(0xff));
+    [even, _mm256_srli_epi16::<8>(bytes)].map(|values| _mm256_sub_epi16(values, center))
+}
+
+/// The even and the odd pixels between those of half the width, times 4. `row` begins one
+/// pixel before.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn double_across(row: &[u8; 18]) -> [__m256i; 2] {
+    let (last, this, next) = (widen(row, 0), widen(row, 1), widen(row, 2));
+    let three = _mm256_add_epi16(_mm256_add_epi16(this, this), this);
+    [_mm256_add_epi16(three, last), _mm256_add_epi16(three, next)]
+}
+
+/// The same for both rows between two rows of half the height, as pixels, centered.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn double_both(rows: [&[u8; 18]; 2]) -> [[__m256i; 2]; 2] {
+    let [upper, lower] = [double_across(rows[0]), double_across(rows[1])];
+    let mut pixels = [upper, lower];
+    for (parity, round) in [8, 7].into_iter().enumerate() {
+        let (upper, lower) = (upper[parity], lower[parity]);
+        let bias = _mm256_set1_epi16(round - 16 * 128);
+        let sum = _mm256_add_epi16(_mm256_add_epi16(upper, lower), bias);
+        for (row, near) in [upper, lower].into_iter().enumerate() {
+            let sum = _mm256_add_epi16(sum, _mm256_add_epi16(near, near));
+            pixels[row][parity] = _mm256_srai_epi16::<4>(sum);
+        }
+    }
+    pixels
+}
+
+/// Stores 32 pixels at this step, or as many of them as there is room for.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn store_step(channels: [__m256i; 3], out: &mut [u8], step: usize) {
+    let out = &mut out[step * 96..];
+    if let Some(out) = out.first_chunk_mut::<96>() {
+        store_interleaved(channels, out);
+        return;
+    }
+    let mut pixels = [0; 96];
+    store_interleaved(channels, &mut pixels);
+    match <&mut [u8; 48]>::try_from(&mut *out) {
+        // One MCU, where another span begins.
+        Ok(out) => out.copy_from_slice(&pixels[..48]),
+        Err(_) => out.copy_from_slice(&pixels[..out.len()]),
+    }
+}
+
+/// The vectors of a row that this step looks at.
+#[inline(always)]
+fn window<const LENGTH: usize>(row: &[u8], start: usize) -> &[u8; LENGTH] {
+    row[start..start + LENGTH].first_chunk().expect("a slice of this length")
+}
+
+/// The end of a row as a whole vector.
+#[cold]
+fn padded(rest: &[u8]) -> [u8; 32] {
+    let mut padded = [0; 32];
+    padded[..rest.len()].copy_from_slice(rest);
+    padded
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn ycc_h2v1_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+    for step in 0..out.len().div_ceil(96) {
+        let [cb, cr] = [cb, cr].map(|row| {
+            let [even, odd] = double_across(window(row, step * 16));
+            [(even, 1), (odd, 2)].map(|(sum, round)| {
+                let bias = _mm256_set1_epi16(round - 4 * 128);
+                _mm256_srai_epi16::<2>(_mm256_add_epi16(sum, bias))
+            })
+        });
+        store_step(convert_32(window(y, step * 32), cb, cr), out, step);
+    }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn ycc_h2v2_to_rgb(y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]) {
+    let [upper, lower] = out;
+    for step in 0..upper.len().div_ceil(96) {
+        let [cb, cr] = [cb, cr].map(|rows| double_both(rows.map(|row| window(row, step * 16))));
+        store_step(convert_32(window(y[0], step * 32), cb[0], cr[0]), upper, step);
+        store_step(convert_32(window(y[1], step * 32), cb[1], cr[1]), lower, step);
+    }
 }
 
 /// Stores 32 pixels of three channels that are shuffled as [`interleave`] says.
@@ -568,47 +667,41 @@ fn store_interleaved(channels: [__m256i; 3], out: &mut [u8; 96]) {
     }
 }
 
-/// Returns how many pixels it did; the rest is left.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn shift_to_rgb(y: &[u8], shift: [i16; 3], out: &mut [u8]) -> usize {
+fn shift_to_rgb(y: &[u8], shift: [i16; 3], out: &mut [u8]) {
     const INTERLEAVE: [[u8; 32]; 3] =
         [interleave(0, false), interleave(1, false), interleave(2, false)];
     let byte = |value: i16| _mm256_set1_epi8(value.clamp(0, 255) as u8 as i8);
     let more = shift.map(byte);
     let less = shift.map(|shift| byte(-shift));
-    let (y, _) = y.as_chunks::<32>();
-    let (out, _) = out.as_chunks_mut::<96>();
-    let count = y.len().min(out.len());
-    for (y, out) in y.iter().zip(out) {
-        let y = load_u8x32(y);
+    for step in 0..out.len().div_ceil(96) {
+        let y = &y[step * 32..];
+        let y = match y.first_chunk() {
+            Some(y) => load_u8x32(y),
+            None => load_u8x32(&padded(y)),
+        };
         let mut channels = more;
         for (channel, own) in channels.iter_mut().enumerate() {
             let value = _mm256_subs_epu8(_mm256_adds_epu8(y, more[channel]), less[channel]);
             *own = _mm256_shuffle_epi8(value, load_u8x32(&INTERLEAVE[channel]));
         }
-        store_interleaved(channels, out);
+        store_step(channels, out, step);
     }
-    count * 32
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
 fn ycc_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
-    let ((y, y_rest), (cb, cb_rest)) = (y.as_chunks::<32>(), cb.as_chunks::<32>());
-    let ((cr, cr_rest), (out, out_rest)) = (cr.as_chunks::<32>(), out.as_chunks_mut::<96>());
-    for (((y, cb), cr), out) in y.iter().zip(cb).zip(cr).zip(out) {
-        convert_32(y, cb, cr, out);
+    for step in 0..out.len() / 96 {
+        let [cb, cr] = [cb, cr].map(|row| centered(window(row, step * 32)));
+        store_step(convert_32(window(y, step * 32), cb, cr), out, step);
     }
-    if !y_rest.is_empty() {
-        let pad = |rest: &[u8]| {
-            let mut padded = [0; 32];
-            let count = rest.len().min(32);
-            padded[..count].copy_from_slice(&rest[..count]);
-            padded
-        };
-        let mut pixels = [0; 96];
-        convert_32(&pad(y_rest), &pad(cb_rest), &pad(cr_rest), &mut pixels);
-        out_rest.copy_from_slice(&pixels[..out_rest.len()]);
+    let done = out.len() / 96 * 32;
+    let rest = out.len() / 3 - done;
+    if rest > 0 {
+        // The rows may end here.
+        let [y, cb, cr] = [y, cb, cr].map(|row| padded(&row[done..done + rest]));
+        store_step(convert_32(&y, centered(&cb), centered(&cr)), out, done / 32);
     }
 }

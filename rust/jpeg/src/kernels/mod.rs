@@ -30,6 +30,9 @@ pub(crate) struct PlaneMut<'a> {
     pub stride: usize,
 }
 
+/// How many pixels at once the kernels that upsample and convert may look at.
+pub(crate) const VECTOR: usize = 32;
+
 /// The inner loops of one instruction set.
 pub(crate) trait Kernels: Copy {
     /// Runs code that calls kernels, compiled for this instruction set as far as it is
@@ -74,6 +77,15 @@ pub(crate) trait Kernels: Copy {
 
     /// YCbCr to RGB, `out` has three bytes for each of the others.
     fn ycc_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]);
+
+    /// The same with chroma of half the width, doubled as [`Kernels::upsample_h2v1`] does.
+    /// The rows of chroma begin one pixel before; all rows have at least as many pixels as
+    /// whole vectors ([`VECTOR`] of luma) need.
+    fn ycc_h2v1_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]);
+
+    /// The same with chroma of half the width and height: the two rows between two rows of
+    /// chroma, of which each is the near one for one of them.
+    fn ycc_h2v2_to_rgb(self, y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]);
 
     /// Luma to RGB where chroma is constant: each of the three is luma and its shift
     /// (at most 255 either way).

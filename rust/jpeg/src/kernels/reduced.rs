@@ -116,6 +116,6 @@ pub(crate) fn flat_pixel_of_size(size: usize, dc: i16, table: &Quantization) -> 
             let value = i32::from(dc.wrapping_mul(table[0])) << 17;
             pixel(value.wrapping_add(1 << 19) >> 20)
         }
-        _ => super::scalar::flat_pixel(dc, table),
+        _ => super::scalar::flat_pixel(dc, table[0]),
     }
 }

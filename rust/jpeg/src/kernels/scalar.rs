@@ -2,7 +2,7 @@
 //! step by step, with its 16-bit sums where that has them: for coefficients that an
 //! encoder can write both are the same as its C code.
 
-use super::{Job, Kernels, PlaneMut};
+use super::{Job, Kernels, PlaneMut, VECTOR};
 use crate::entropy::{self, BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
 use crate::tables::Quantization;
 
@@ -79,10 +79,10 @@ pub(super) fn idct_block(block: &Block, table: &Quantization) -> [[u8; 8]; 8] {
     pixels
 }
 
-/// The pixel of a block that has only a DC coefficient.
+/// The pixel of a block that has only a DC coefficient; `factor` is its quantization.
 #[inline]
-pub(crate) fn flat_pixel(dc: i16, table: &Quantization) -> u8 {
-    let value = i32::from(dc.wrapping_mul(table[0]).wrapping_mul(4));
+pub(crate) fn flat_pixel(dc: i16, factor: i16) -> u8 {
+    let value = i32::from(dc.wrapping_mul(factor).wrapping_mul(4));
     (((value + 16) >> 5) + 128).clamp(0, 255) as u8
 }
 
@@ -188,6 +188,29 @@ impl Kernels for Scalar {
         let (pixels, _) = out.as_chunks_mut::<3>();
         for (((&y, &cb), &cr), pixel) in y.iter().zip(cb).zip(cr).zip(pixels) {
             *pixel = pixel_to_rgb(y, cb, cr);
+        }
+    }
+
+    fn ycc_h2v1_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        let mut wide = [[0; VECTOR]; 2];
+        for (step, out) in out.chunks_mut(3 * VECTOR).enumerate() {
+            for (wide, narrow) in wide.iter_mut().zip([cb, cr]) {
+                self.upsample_h2v1(&narrow[step * VECTOR / 2..], wide);
+            }
+            self.ycc_to_rgb(&y[step * VECTOR..], &wide[0], &wide[1], out);
+        }
+    }
+
+    fn ycc_h2v2_to_rgb(self, y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]) {
+        let mut wide = [[0; VECTOR]; 2];
+        for ((row, y), out) in y.into_iter().enumerate().zip(out) {
+            for (step, out) in out.chunks_mut(3 * VECTOR).enumerate() {
+                for (wide, narrow) in wide.iter_mut().zip([cb, cr]) {
+                    let [near, far] = [row, 1 - row].map(|row| &narrow[row][step * VECTOR / 2..]);
+                    self.upsample_h2v2(near, far, wide);
+                }
+                self.ycc_to_rgb(&y[step * VECTOR..], &wide[0], &wide[1], out);
+            }
         }
     }
 

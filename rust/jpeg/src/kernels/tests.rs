@@ -1,7 +1,7 @@
 //! Every kernel of every level against the definition, over the full range of values.
 
 use super::scalar::Scalar;
-use super::{Job, Kernels, PlaneMut};
+use super::{Job, Kernels, PlaneMut, VECTOR};
 use crate::entropy::Block;
 
 /// Numbers that look random and are the same each time (xorshift).
@@ -100,7 +100,7 @@ fn a_flat_block_is_its_idct() {
         for factor in [1, 3, 16, 255, -1] {
             let mut block = Block([0; 64]);
             block.0[0] = dc;
-            let pixel = super::scalar::flat_pixel(dc, &[factor; 64]);
+            let pixel = super::scalar::flat_pixel(dc, factor);
             let expected = super::scalar::idct_block(&block, &[factor; 64]);
             assert_eq!([[pixel; 8]; 8], expected, "{dc} x {factor}");
             let pixel = super::reduced::flat_pixel_of_size(4, dc, &[factor; 64]);
@@ -176,11 +176,47 @@ fn shifting_equals_the_definition() {
                 kernels.shift_to_rgb(&y[..length], shift, &mut found);
                 Scalar.shift_to_rgb(&y[..length], shift, &mut expected);
                 assert_eq!(found, expected);
+                // More luma than pixels is fine.
+                kernels.shift_to_rgb(&y, shift, &mut found);
+                assert_eq!(found, expected);
             }
         }
         for chroma in 0..=0xffff_u16 {
             let [cb, cr] = chroma.to_le_bytes();
             assert!(super::scalar::shift_of(cb, cr).iter().all(|shift| shift.abs() <= 255));
+        }
+    }
+    for_each_level!(check);
+}
+
+#[test]
+fn upsampling_with_color_equals_the_definition() {
+    fn check(kernels: impl Kernels) {
+        let mut numbers = Numbers(0x0123_4567_89ab_cdef);
+        for length in 1..=140_usize {
+            for _ in 0..8 {
+                let pixels = length.next_multiple_of(VECTOR);
+                let luma = [0, 1].map(|_| numbers.bytes(pixels));
+                let [cb, cr] = [0, 1].map(|_| [0, 1].map(|_| numbers.bytes(pixels / 2 + 2)));
+                let mut found = [vec![0; length * 3], vec![0; length * 3]];
+                let mut expected = [vec![1; length * 3], vec![1; length * 3]];
+                kernels.ycc_h2v2_to_rgb(
+                    luma.each_ref().map(Vec::as_slice),
+                    cb.each_ref().map(Vec::as_slice),
+                    cr.each_ref().map(Vec::as_slice),
+                    found.each_mut().map(Vec::as_mut_slice),
+                );
+                Scalar.ycc_h2v2_to_rgb(
+                    luma.each_ref().map(Vec::as_slice),
+                    cb.each_ref().map(Vec::as_slice),
+                    cr.each_ref().map(Vec::as_slice),
+                    expected.each_mut().map(Vec::as_mut_slice),
+                );
+                assert_eq!(found, expected, "h2v2, {length} pixels");
+                kernels.ycc_h2v1_to_rgb(&luma[0], &cb[0], &cr[0], &mut found[0]);
+                Scalar.ycc_h2v1_to_rgb(&luma[0], &cb[0], &cr[0], &mut expected[0]);
+                assert_eq!(found, expected, "h2v1, {length} pixels");
+            }
         }
     }
     for_each_level!(check);
