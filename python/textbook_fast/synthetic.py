@@ -24,9 +24,14 @@ WORDS = (
     "so now we take the second equation and put it into first one because that is what "
     "gives us an answer for x which looks like this if you remember from last time where "
     "energy of system stays same velocity angle triangle function matrix vector cell "
-    "reaction naïve “quoted” café π ≈ 3.14 derivative integral probability sample let's "
+    "reaction number equals 3.14 derivative integral probability sample let's "
     "see what happens when you draw a line through both points and look at slope there"
 ).split()
+# As in example_data/: few texts of speech have characters beyond ASCII, more of what is
+# read from the screen.
+BEYOND_ASCII = "naïve “quoted” café π ≈ √2 → ≤ θ µ".split()
+SHARE_IN_SPEECH = 0.02
+SHARE_IN_OCR = 0.17
 # Of the card's figures: images a sample, words of speech for each of them.
 MEAN_IMAGES = 10.7
 MEAN_WORDS = 100
@@ -53,8 +58,8 @@ def _record(rng: random.Random) -> dict[str, Any]:
     for _ in range(image_num):
         end = clock + rng.uniform(5, 25)
         images += [f"{PREFIX}/{vid}/{vid}@{clock}_{end}#{rng.randint(1, 3)}.jpg", None]
-        said = " ".join(rng.choices(WORDS, k=max(5, int(rng.expovariate(1 / MEAN_WORDS)))))
-        read = " ".join(rng.choices(WORDS, k=rng.randrange(5, 40)))
+        said = _text(rng, max(5, int(rng.expovariate(1 / MEAN_WORDS))), SHARE_IN_SPEECH)
+        read = _text(rng, rng.randrange(5, 40), SHARE_IN_OCR)
         texts += [None, said]
         ocr += [None, f"{said} {read}"]
         clip = {"vid": vid, "start_time": clock, "end_time": end}
@@ -70,6 +75,13 @@ def _record(rng: random.Random) -> dict[str, Any]:
         "text_num": text_num,
         "token_num": text_num + IMAGE_TOKENS * image_num,
     }
+
+
+def _text(rng: random.Random, length: int, share: float) -> str:
+    words = rng.choices(WORDS, k=length)
+    if rng.random() < share:
+        words[rng.randrange(length)] = rng.choice(BEYOND_ASCII)
+    return " ".join(words)
 
 
 def write_corpus(path: Path, count: int, *, layout: Layout = "indent", seed: int = 0) -> None:

@@ -12,24 +12,44 @@ use crate::errors::to_pyerr;
 
 /// A list or an object whose end has not come yet.
 enum Open<'py> {
-    List(Bound<'py, PyList>),
+    /// Its values are those on the stack from this place on.
+    List(usize),
     Dict(Bound<'py, PyDict>, Bound<'py, PyString>),
 }
 
-/// Keys of the objects read so far: a record repeats a few. Making a string and its
-/// hash costs more than finding it among them.
-struct Keys<'py, 'a> {
-    seen: Vec<(&'a [u8], Bound<'py, PyString>)>,
+/// Strings read so far that are likely to come again: making one costs more than
+/// finding it.
+struct Seen<'py, 'a> {
+    /// Keys: a record repeats a few, and the objects of a list mostly have the same ones
+    /// in the same order.
+    keys: Vec<(&'a [u8], Bound<'py, PyString>)>,
+    /// The key that came after the last one the last time it was there.
+    likely: usize,
+    /// The last short value: the objects of a list mostly have one video's id.
+    value: Option<(&'a [u8], Bound<'py, PyString>)>,
 }
 
-impl<'py, 'a> Keys<'py, 'a> {
+impl<'py, 'a> Seen<'py, 'a> {
     /// More different keys than this are not remembered.
     const MOST: usize = 24;
+    /// Longer values are not remembered.
+    const SHORT: usize = 32;
 
-    fn get(&mut self, py: Python<'py>, text: Text<'a>) -> PyResult<Bound<'py, PyString>> {
+    /// The likely key, if the reader is at it; then it is read.
+    fn likely_key(&mut self, reader: &mut Reader<'a>) -> Option<Bound<'py, PyString>> {
+        let (plain, key) = self.keys.get(self.likely)?;
+        if !reader.eat_plain_string(plain) {
+            return None;
+        }
+        self.likely += 1;
+        Some(key.clone())
+    }
+
+    fn key(&mut self, py: Python<'py>, text: Text<'a>) -> PyResult<Bound<'py, PyString>> {
         let Some(plain) = text.plain() else { return to_string(py, text) };
-        if let Some((_, key)) = self.seen.iter().find(|(seen, _)| *seen == plain) {
-            return Ok(key.clone());
+        if let Some(at) = self.keys.iter().position(|(seen, _)| *seen == plain) {
+            self.likely = at + 1;
+            return Ok(self.keys[at].1.clone());
         }
         let key = match plain {
             b"images" => intern!(py, "images").clone(),
@@ -41,10 +61,25 @@ impl<'py, 'a> Keys<'py, 'a> {
             b"token_num" => intern!(py, "token_num").clone(),
             _ => to_string(py, text)?,
         };
-        if self.seen.len() < Self::MOST {
-            self.seen.push((plain, key.clone()));
+        if self.keys.len() < Self::MOST {
+            self.keys.push((plain, key.clone()));
+            self.likely = self.keys.len();
         }
         Ok(key)
+    }
+
+    fn value(&mut self, py: Python<'py>, reader: &mut Reader<'a>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some((plain, value)) = &self.value
+            && reader.eat_plain_string(plain)
+        {
+            return Ok(value.clone().into_any());
+        }
+        let text = reader.text().map_err(|error| to_pyerr(py, &error))?;
+        let value = to_string(py, text)?;
+        if let Some(plain) = text.plain().filter(|plain| plain.len() <= Self::SHORT) {
+            self.value = Some((plain, value.clone()));
+        }
+        Ok(value.into_any())
     }
 }
 
@@ -54,16 +89,18 @@ pub fn read_value<'py, 'a>(
     reader: &mut Reader<'a>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut open: Vec<Open<'py>> = Vec::new();
-    let mut keys = Keys { seen: Vec::new() };
+    // Of lists whose end has not come, so that a list is made in its size.
+    let mut values: Vec<Bound<'py, PyAny>> = Vec::new();
+    let mut seen = Seen { keys: Vec::with_capacity(Seen::MOST), likely: 0, value: None };
     loop {
         reader.skip_space();
         let mut value = match reader.peek() {
-            Some(b'"') => read_string(py, reader)?.into_any(),
+            Some(b'"') => seen.value(py, reader)?,
             Some(b'{') => {
                 begin(py, reader, &open)?;
                 let dict = PyDict::new(py);
                 if !reader.eat(b'}') {
-                    let key = read_key(py, reader, &mut keys)?;
+                    let key = read_key(py, reader, &mut seen)?;
                     open.push(Open::Dict(dict, key));
                     continue;
                 }
@@ -71,12 +108,11 @@ pub fn read_value<'py, 'a>(
             }
             Some(b'[') => {
                 begin(py, reader, &open)?;
-                let list = PyList::empty(py);
                 if !reader.eat(b']') {
-                    open.push(Open::List(list));
+                    open.push(Open::List(values.len()));
                     continue;
                 }
-                list.into_any()
+                PyList::empty(py).into_any()
             }
             _ => read_scalar(py, reader)?,
         };
@@ -84,23 +120,23 @@ pub fn read_value<'py, 'a>(
         loop {
             let Some(innermost) = open.pop() else { return Ok(value) };
             match innermost {
-                Open::List(list) => {
-                    list.append(&value)?;
+                Open::List(first) => {
+                    values.push(value);
                     reader.skip_space();
                     if reader.eat(b',') {
-                        open.push(Open::List(list));
+                        open.push(Open::List(first));
                         break;
                     }
                     if !reader.eat(b']') {
                         return Err(error(py, reader, "expected ',' or ']' after a list's value"));
                     }
-                    value = list.into_any();
+                    value = PyList::new(py, values.drain(first..))?.into_any();
                 }
                 Open::Dict(dict, key) => {
                     dict.set_item(&key, &value)?;
                     reader.skip_space();
                     if reader.eat(b',') {
-                        let key = read_key(py, reader, &mut keys)?;
+                        let key = read_key(py, reader, &mut seen)?;
                         open.push(Open::Dict(dict, key));
                         break;
                     }
@@ -133,11 +169,15 @@ fn begin(py: Python<'_>, reader: &mut Reader<'_>, open: &[Open<'_>]) -> PyResult
 fn read_key<'py, 'a>(
     py: Python<'py>,
     reader: &mut Reader<'a>,
-    keys: &mut Keys<'py, 'a>,
+    seen: &mut Seen<'py, 'a>,
 ) -> PyResult<Bound<'py, PyString>> {
     reader.skip_space();
-    let text = reader.text().map_err(|error| to_pyerr(py, &error))?;
-    let key = keys.get(py, text)?;
+    let key = if let Some(key) = seen.likely_key(reader) {
+        key
+    } else {
+        let text = reader.text().map_err(|error| to_pyerr(py, &error))?;
+        seen.key(py, text)?
+    };
     reader.skip_space();
     if reader.eat(b':') { Ok(key) } else { Err(error(py, reader, "expected ':' after a key")) }
 }
@@ -192,27 +232,32 @@ pub fn read_texts<'py>(
     if !reader.eat(b'[') {
         return Err(error(py, reader, &format!("field '{name}': expected a list")));
     }
-    let list = PyList::empty(py);
+    let mut values = Vec::with_capacity(32);
     reader.skip_space();
     if reader.eat(b']') {
-        return Ok(list.into_any());
+        return Ok(PyList::empty(py).into_any());
     }
     loop {
         reader.skip_space();
-        match reader.peek() {
-            Some(b'"') => list.append(read_string(py, reader)?)?,
-            Some(b'n') => list.append(read_scalar(py, reader)?)?,
+        values.push(match reader.peek() {
+            Some(b'"') => read_string(py, reader)?.into_any(),
+            Some(b'n') => read_scalar(py, reader)?,
             _ => {
-                let expected = format!("field '{name}[{}]': expected a string or null", list.len());
+                let place = values.len();
+                let expected = format!("field '{name}[{place}]': expected a string or null");
                 return Err(error(py, reader, &expected));
             }
+        });
+        if reader.eat(b',') {
+            continue;
         }
         reader.skip_space();
         if reader.eat(b']') {
-            return Ok(list.into_any());
+            return Ok(PyList::new(py, values)?.into_any());
         }
         if !reader.eat(b',') {
-            let expected = format!("field '{name}': expected ',' or ']' after {}", list.len());
+            let place = values.len();
+            let expected = format!("field '{name}': expected ',' or ']' after {place}");
             return Err(error(py, reader, &expected));
         }
     }

@@ -1,6 +1,7 @@
 //! A sample's record for Python: its bytes, and its fields as Python objects.
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use textbook_core::record::{self, Reader};
@@ -41,8 +42,8 @@ impl Record {
 #[pymethods]
 impl Record {
     #[new]
-    fn new(raw: &Bound<'_, PyBytes>) -> Record {
-        Record::from_bytes(raw.as_bytes().to_vec())
+    fn new(raw: PyBackedBytes) -> Record {
+        Record(record::Record::new(raw))
     }
 
     #[getter]

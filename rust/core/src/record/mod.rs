@@ -42,24 +42,29 @@ impl From<Fault> for Error {
     }
 }
 
-/// The JSON bytes of one sample.
-#[derive(Debug)]
+/// The JSON bytes of one sample, in memory of any kind.
 pub struct Record {
-    bytes: Vec<u8>,
+    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
     fields: OnceLock<std::result::Result<Vec<Field>, Fault>>,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("length", &self.bytes().len()).finish_non_exhaustive()
+    }
 }
 
 impl Record {
     /// Takes the bytes. Nothing is looked at yet.
     #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Record {
-        Record { bytes, fields: OnceLock::new() }
+    pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Record {
+        Record { bytes: Box::new(bytes), fields: OnceLock::new() }
     }
 
     /// The bytes, unchecked.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        (*self.bytes).as_ref()
     }
 
     /// Its bytes, given back.
@@ -74,14 +79,14 @@ impl Record {
     }
 
     fn fields(&self) -> Result<&[Field]> {
-        let fields = self.fields.get_or_init(|| find_fields(Level::active(), &self.bytes));
+        let fields = self.fields.get_or_init(|| find_fields(Level::active(), self.bytes()));
         fields.as_deref().map_err(|fault| fault.clone().into())
     }
 
     /// A reader at the value of the last field with this name, if there is one.
     pub fn field(&self, name: &str) -> Result<Option<Reader<'_>>> {
-        let field = self.fields()?.iter().rev().find(|field| field.is_named(&self.bytes, name));
-        Ok(field.map(|field| Reader::of_value(&self.bytes, field.value.clone())))
+        let field = self.fields()?.iter().rev().find(|field| field.is_named(self.bytes(), name));
+        Ok(field.map(|field| Reader::of_value(self.bytes(), field.value.clone())))
     }
 
     /// Whether the record has a field with this name.
@@ -92,6 +97,6 @@ impl Record {
     /// A reader at the record's first byte.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {
-        Reader::of_value(&self.bytes, 0..self.bytes.len())
+        Reader::of_value(self.bytes(), 0..self.bytes().len())
     }
 }

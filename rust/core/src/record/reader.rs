@@ -77,12 +77,26 @@ impl<'a> Reader<'a> {
     /// Passes over white space.
     #[inline]
     pub fn skip_space(&mut self) {
-        // Indentation comes in eights.
-        while let Some(b"        ") = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
-            self.at = self.at.saturating_add(8);
+        while self.peek().is_some_and(|byte| byte <= b' ') {
+            match self.peek() {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at = self.at.saturating_add(1),
+                _ => return,
+            }
+            self.skip_indentation();
         }
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at = self.at.saturating_add(1);
+    }
+
+    /// Passes over spaces, eight at a time.
+    #[inline]
+    fn skip_indentation(&mut self) {
+        const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
+        while let Some(next) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            let others = u64::from_le_bytes(*next) ^ SPACES;
+            let spaces = others.trailing_zeros() as usize / 8;
+            self.at = self.at.saturating_add(spaces);
+            if spaces < 8 {
+                return;
+            }
         }
     }
 
@@ -126,6 +140,19 @@ impl<'a> Reader<'a> {
     /// The string that begins at the next byte.
     pub fn text(&mut self) -> Result<Text<'a>> {
         Ok(self.string("expected a string")?)
+    }
+
+    /// Passes over a string, if it is the next one, and says whether it was. `plain`: its
+    /// bytes, as [`Text::plain`] gives them.
+    #[inline]
+    pub fn eat_plain_string(&mut self, plain: &[u8]) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let after = rest.strip_prefix(b"\"").and_then(|rest| rest.strip_prefix(plain));
+        let is_next = after.is_some_and(|after| after.first() == Some(&b'"'));
+        if is_next {
+            self.at = self.at.saturating_add(plain.len()).saturating_add(2);
+        }
+        is_next
     }
 
     /// The key that begins at the next byte.
@@ -216,8 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn scalar(&mut self) -> std::result::Result<Scalar<'a>, Fault> {
-        const WORDS: [(&[u8], Scalar<'static>); 6] = [
-            (b"null", Scalar::Null),
+        const WORDS: [(&[u8], Scalar<'static>); 5] = [
             (b"true", Scalar::Bool(true)),
             (b"false", Scalar::Bool(false)),
             (b"NaN", Scalar::Number(Number::Float(f64::NAN))),
@@ -225,6 +251,10 @@ impl<'a> Reader<'a> {
             (b"-Infinity", Scalar::Number(Number::Float(f64::NEG_INFINITY))),
         ];
         let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.starts_with(b"null") {
+            self.at = self.at.saturating_add(4);
+            return Ok(Scalar::Null);
+        }
         // Digits are no word's beginning.
         if !rest.first().is_some_and(u8::is_ascii_digit) {
             for (word, value) in WORDS {
