@@ -65,7 +65,7 @@ def decode(data: bytes, *, is_filled: bool = False) -> Decoded:
         if is_filled:
             # Every byte of the result is written, whatever was there before.
             for value in (0x00, 0xA5):
-                assert (decode_jpeg(data, np.full_like(image, value)) == image).all()
+                assert (decode_jpeg(data, out=np.full_like(image, value)) == image).all()
         result = Decoded(image.shape, image.tobytes())
     assert result.error != "bug", result.message
     assert time.monotonic() - begin < TIME_LIMIT, "it took too long"

@@ -128,15 +128,15 @@ def test_keyframes_are_parsed_from_the_right(write_json: Writer) -> None:
 
 @pytest.fixture
 def broken(write_json: Writer, tmp_path: Path, keyframe: bytes) -> Path:
-    """Six images: good, missing, empty, cut, PNG, a page of an error."""
+    """Six images: good, missing, empty, cut, GIF, a page of an error."""
     root = tmp_path / "images"
     lay_out(root, "flat", keyframe)
-    png = io.BytesIO()
-    PillowImage.new("RGB", (4, 4)).save(png, "PNG")
+    gif = io.BytesIO()
+    PillowImage.new("RGB", (4, 4)).save(gif, "GIF")
     bad = {
         "empty": b"",
         "cut": keyframe[:-3000],
-        "png": png.getvalue(),
+        "gif": gif.getvalue(),
         "html": b"<html>404</html>",
     }
     for name, data in bad.items():
@@ -151,7 +151,7 @@ def test_marked_errors_say_which_why_and_where(broken: Path, tmp_path: Path) -> 
     assert isinstance(images[0], np.ndarray)
     errors = [images[k] for k in (2, 4, 6, 8, 10)]
     kinds = ["missing", "empty", "truncated", "not_jpeg", "not_jpeg"]
-    words = ["not found in", "0 bytes", "it is cut", "PNG", "HTML"]
+    words = ["not found in", "0 bytes", "it is cut", "GIF", "HTML"]
     for position, error, kind, word in zip((2, 4, 6, 8, 10), errors, kinds, words, strict=True):
         assert isinstance(error, ImageError)
         assert [bool(error)] == [False]
@@ -238,3 +238,57 @@ def test_several_roots(write_json: Writer, tmp_path: Path, keyframe: bytes) -> N
     shutil.rmtree(tmp_path / "b")
     with pytest.raises(textbook_fast.ImageNotFoundError):
         ds[0].image_bytes(2)
+
+
+def other_format(name: str, size: tuple[int, int] = (20, 10)) -> bytes:
+    out = io.BytesIO()
+    colors = np.arange(size[0] * size[1] * 3, dtype=np.uint8).reshape(size[1], size[0], 3)
+    PillowImage.fromarray(colors).save(out, name, lossless=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["PNG", "WEBP"])
+def test_other_formats_go_through_pillow(
+    write_json: Writer, tmp_path: Path, keyframe: bytes, name: str
+) -> None:
+    data = other_format(name)
+    (tmp_path / NAMES[0]).write_bytes(data)
+    (tmp_path / NAMES[1]).write_bytes(keyframe)
+    ds = textbook_fast.open(write_json([record(*NAMES)]), images=tmp_path)
+    expected = np.asarray(PillowImage.open(io.BytesIO(data)).convert("RGB"))
+    ((sample,),) = textbook_fast.Loader(ds, 4)
+    assert np.array_equal(sample.images[0], expected)
+    images = ds[0].images
+    assert np.array_equal(images[0], expected)  # type: ignore[arg-type]
+    assert images[0].flags.writeable  # type: ignore[union-attr]
+    assert np.array_equal(images[2], textbook_fast.decode_jpeg(keyframe))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["PNG", "WEBP"])
+def test_other_formats_without_pillow_are_named(
+    write_json: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / NAMES[0]).write_bytes(other_format(name))
+    ds = textbook_fast.open(write_json([record(NAMES[0])]), images=tmp_path)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImageError, match=r"sample 0, image 0 .*textbook-fast\[pillow\]") as caught:
+        _ = ds[0].images
+    assert caught.value.kind == "not_jpeg"
+    assert {"PNG": "PNG", "WEBP": "WebP"}[name] in str(caught.value)
+
+
+def test_other_formats_keep_the_pixel_limit_and_their_errors(
+    write_json: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / NAMES[0]).write_bytes(other_format("PNG"))
+    (tmp_path / NAMES[1]).write_bytes(other_format("PNG")[:60])
+    ds = textbook_fast.open(write_json([record(*NAMES)]), images=tmp_path, on_error="mark")
+    broken = ds[0].images[2]
+    assert isinstance(broken, ImageError)
+    assert (broken.kind, broken.image) == ("corrupt", NAMES[1])
+    monkeypatch.setattr(textbook_fast, "MAX_IMAGE_PIXELS", 199)
+    large = ds[0].images[0]
+    assert isinstance(large, ImageError)
+    assert (large.kind, large.position) == ("too_many_pixels", 0)
+    assert "20 x 10 pixels" in str(large)

@@ -72,19 +72,18 @@ def test_bytes_like_data(keyframe: bytes) -> None:
 def test_out_is_filled_and_returned(keyframe: bytes) -> None:
     expected = decode_jpeg(keyframe)
     out = np.zeros_like(expected)
-    assert decode_jpeg(keyframe, out) is out
     assert decode_jpeg(keyframe, out=out) is out
     assert np.array_equal(out, expected)
     height, width, _ = expected.shape
     with pytest.raises(ValueError, match="the image needs"):
-        decode_jpeg(keyframe, np.zeros((height, width - 1, 3), dtype=np.uint8))
+        decode_jpeg(keyframe, out=np.zeros((height, width - 1, 3), dtype=np.uint8))
     with pytest.raises(ValueError, match="C-contiguous"):
-        decode_jpeg(keyframe, np.zeros((height, width * 2, 3), dtype=np.uint8)[:, ::2])
+        decode_jpeg(keyframe, out=np.zeros((height, width * 2, 3), dtype=np.uint8)[:, ::2])
     with pytest.raises(TypeError, match="uint8"):
-        decode_jpeg(keyframe, np.zeros((height, width, 3)))  # type: ignore[arg-type]
+        decode_jpeg(keyframe, out=np.zeros((height, width, 3)))  # type: ignore[arg-type]
     out.flags.writeable = False
     with pytest.raises(ValueError, match="writable"):
-        decode_jpeg(keyframe, out)
+        decode_jpeg(keyframe, out=out)
 
 
 def test_memory_is_used_again_and_never_shared(keyframe: bytes) -> None:

@@ -12,6 +12,7 @@ from textbook_fast._core import __version__
 from textbook_fast.concat import concat
 from textbook_fast.dataset import Dataset, open  # noqa: A004
 from textbook_fast.errors import (
+    DamagedJpegWarning,
     FormatError,
     ImageError,
     ImageNotFoundError,
@@ -26,7 +27,7 @@ from textbook_fast.errors import (
     TextbookError,
     TruncatedError,
 )
-from textbook_fast.jpeg import decode_jpeg, decode_jpegs
+from textbook_fast.jpeg import JpegHeader, decode_jpeg, decode_jpegs, read_jpeg_header
 from textbook_fast.keyframe import Keyframe
 from textbook_fast.loader import Loader
 from textbook_fast.mix import mix
@@ -36,11 +37,13 @@ from textbook_fast.sample import Sample
 
 __all__ = [
     "MAX_IMAGE_PIXELS",
+    "DamagedJpegWarning",
     "Dataset",
     "FormatError",
     "ImageError",
     "ImageNotFoundError",
     "JpegError",
+    "JpegHeader",
     "Keyframe",
     "Loader",
     "Pack",
@@ -62,6 +65,7 @@ __all__ = [
     "mix",
     "open",
     "pack_sequences",
+    "read_jpeg_header",
 ]
 
 MAX_IMAGE_PIXELS: int | None = 178_956_970

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from textbook_fast.errors import ImageError, JpegError
 from textbook_fast.index_info import Identity, IndexInfo
-from textbook_fast.jpeg import BytesLike, Image
+from textbook_fast.jpeg import BytesLike, ColorSpace, Image
 
 __all__ = [
     "MAX_THREADS",
@@ -29,6 +29,7 @@ __all__ = [
     "parse_keyframe_name",
     "permute",
     "read_columns",
+    "read_jpeg_header",
     "simd_level",
 ]
 
@@ -112,8 +113,17 @@ def after_fork_in_parent() -> None: ...
 def available_threads() -> int: ...
 def before_fork() -> None: ...
 def check_column(files: Files, kind: str, name: str, position: int) -> None: ...
-def decode_jpeg(data: BytesLike, out: Image | None = None) -> Image: ...
-def decode_jpegs(data: list[BytesLike], threads: int) -> list[Image | JpegError]: ...
+def decode_jpeg(
+    data: BytesLike,
+    color: str,
+    scale: int,
+    rows: tuple[int, int] | None,
+    truncated: str,
+    out: Image | None = None,
+) -> tuple[Image, JpegError | None]: ...
+def decode_jpegs(
+    data: list[BytesLike], color: str, scale: int, truncated: str, threads: int
+) -> list[tuple[Image | None, JpegError | None]]: ...
 def image_root_of(path: str) -> str | None: ...
 def load_images(
     store: ImageStore, paths: Sequence[str | None], threads: int
@@ -125,4 +135,9 @@ def permute(
 def read_columns(
     files: Files, kind: str, name: str, threads: int
 ) -> list[tuple[Any, NDArray[np.uint64], NDArray[np.uint64]]]: ...
+def read_jpeg_header(
+    data: BytesLike,
+) -> tuple[
+    int, int, ColorSpace, tuple[tuple[int, int], ...], bool, int, int | None, bytes | None
+]: ...
 def simd_level() -> str: ...

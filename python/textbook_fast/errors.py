@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 __all__ = [
+    "DamagedJpegWarning",
     "FormatError",
     "ImageError",
     "ImageNotFoundError",
@@ -186,6 +187,32 @@ class JpegError(TextbookError, ValueError):
 
     def __bool__(self) -> bool:
         return False
+
+
+class DamagedJpegWarning(UserWarning):
+    """An image was made of a JPEG that is cut or broken; what is missing was filled.
+
+    ``warnings.simplefilter("error", textbook_fast.DamagedJpegWarning)`` makes it an
+    exception, ``"ignore"`` hides it.
+
+    Attributes:
+        kind: A short stable name of what is wrong, as of `JpegError`.
+        offset: Byte offset of the trouble in the data, or None.
+        index: Which of several images it is, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "corrupt",
+        offset: int | None = None,
+        index: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.offset = offset
+        self.index = index
 
 
 class ImageError(TextbookError, ValueError):

@@ -10,6 +10,7 @@ from typing import Any
 from textbook_fast import _core
 from textbook_fast.errors import ImageError, SourceNotFoundError
 from textbook_fast.jpeg import Image, OnError
+from textbook_fast.other_formats import decode_others
 from textbook_fast.threads import choose_threads
 
 __all__ = ["ImageReader"]
@@ -102,12 +103,14 @@ class ImageReader:
     def load(self, paths: Sequence[str | None]) -> list[Image | ImageError | None]:
         """The images of these paths as arrays, decoded in parallel; None stays None.
 
-        An image that cannot be had is an `ImageError` in its place.
+        An image that cannot be had is an `ImageError` in its place. PNG and WebP images
+        under a JPEG's name go through Pillow, if that is installed, one after the other.
         """
         if all(path is None for path in paths):
             return [None] * len(paths)
         threads, _ = choose_threads(self.threads)
-        return _core.load_images(self.store, list(paths), threads)
+        images = _core.load_images(self.store, list(paths), threads)
+        return decode_others(images, paths, self.read)
 
     def _discover(self) -> str:
         best, hits = "", 0

@@ -29,6 +29,7 @@ from textbook_fast.loader_position import (
 from textbook_fast.loader_stats import Clock, summarize
 from textbook_fast.mix import Mix
 from textbook_fast.order import Order, Shuffle, order_of
+from textbook_fast.other_formats import decode_others
 from textbook_fast.sample import Sample
 from textbook_fast.threads import check_threads, choose_threads
 from textbook_fast.views import Samples
@@ -399,10 +400,11 @@ class Pass(Iterator[Any]):
         reader = self._readers[source]
         sample = Sample(record, index, where, reader)
         if reader.decodes:
-            sample._checked_paths()
+            paths = sample._checked_paths()
             if images is None:
                 _ = sample.images  # raises what is wrong, or finds nothing to decode
             else:
+                images = decode_others(images, paths, reader.read)
                 sample._images = sample._settle(images, range(len(images)))
         return sample
 

@@ -3,21 +3,21 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use textbook_jpeg::{Decoder, JpegError};
+use textbook_jpeg::{Decoder, JpegError, Options, Size};
 
 use crate::buffers::Buffer;
 use crate::pool::{self, Panicked};
 use crate::store::{StoreError, Stores};
 
-/// An RGB picture: `height` rows of `width` pixels of three bytes, without gaps.
+/// A picture: rows of pixels of one or three bytes, without gaps.
 #[derive(Debug)]
 pub struct Picture {
-    /// Pixels in a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `height * width * 3` bytes.
+    /// Its size.
+    pub size: Size,
+    /// As many bytes as `size` says.
     pub pixels: Buffer,
+    /// What is broken, where a picture was made of broken data all the same.
+    pub damage: Option<JpegError>,
 }
 
 /// Why there is no picture.
@@ -46,7 +46,7 @@ pub enum ImageFailure {
     /// The caller's memory has another size.
     #[error("the image needs {expected} bytes of memory, the given array has {found}")]
     WrongLength {
-        /// `height * width * 3`.
+        /// What the picture has.
         expected: usize,
         /// What was given.
         found: usize,
@@ -83,58 +83,58 @@ thread_local! {
     static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Width and height, if they are within the limit.
-fn dimensions(data: &[u8], limit: Option<u64>) -> Result<(usize, usize), ImageFailure> {
+/// The size of the result, if the file's pixels are within the limit.
+fn size(data: &[u8], options: &Options, limit: Option<u64>) -> Result<Size, ImageFailure> {
     let header = textbook_jpeg::read_header(data)?;
     let (width, height) = (header.width, header.height);
     let pixels = u64::from(width) * u64::from(height);
     match limit {
         Some(limit) if pixels > limit => Err(ImageFailure::TooManyPixels { width, height, limit }),
-        _ => Ok((width as usize, height as usize)),
+        _ => Ok(options.size(&header)),
     }
 }
 
 /// How many bytes of memory [`decode`] takes for the pixels of this JPEG.
 pub fn bytes_of_pixels(data: &[u8], limit: Option<u64>) -> Result<usize, ImageFailure> {
-    let (width, height) = dimensions(data, limit)?;
-    Ok(width * height * 3)
+    Ok(size(data, &Options::default(), limit)?.bytes())
 }
 
 /// Decodes a JPEG into memory of the cache.
-pub fn decode(data: &[u8], limit: Option<u64>) -> Result<Picture, ImageFailure> {
-    let (width, height) = dimensions(data, limit)?;
-    let mut pixels = Buffer::take(width * height * 3);
-    DECODER.with_borrow_mut(|decoder| decoder.decode_rgb(data, &mut pixels))?;
-    Ok(Picture { width, height, pixels })
+pub fn decode(data: &[u8], options: &Options, limit: Option<u64>) -> Result<Picture, ImageFailure> {
+    let size = size(data, options, limit)?;
+    let mut pixels = Buffer::take(size.bytes());
+    let decoded = DECODER.with_borrow_mut(|decoder| decoder.decode(data, options, &mut pixels));
+    Ok(Picture { size, pixels, damage: decoded? })
 }
 
-/// Decodes a JPEG into the caller's memory and returns its width and height.
+/// Decodes a JPEG into the caller's memory. Returns what is broken, where a picture was made
+/// of broken data all the same.
 pub fn decode_into(
     data: &[u8],
+    options: &Options,
     limit: Option<u64>,
     out: &mut [u8],
-) -> Result<(usize, usize), ImageFailure> {
-    let (width, height) = dimensions(data, limit)?;
-    let (expected, found) = (width * height * 3, out.len());
+) -> Result<Option<JpegError>, ImageFailure> {
+    let (expected, found) = (size(data, options, limit)?.bytes(), out.len());
     if expected != found {
         return Err(ImageFailure::WrongLength { expected, found });
     }
-    DECODER.with_borrow_mut(|decoder| decoder.decode_rgb(data, out))?;
-    Ok((width, height))
+    Ok(DECODER.with_borrow_mut(|decoder| decoder.decode(data, options, out))?)
 }
 
 /// Decodes many JPEGs on up to `threads` threads; results in order.
 #[must_use]
 pub fn decode_many<D>(
     data: Vec<D>,
+    options: &Options,
     limit: Option<u64>,
     threads: usize,
 ) -> Vec<Result<Picture, ImageFailure>>
 where
     D: AsRef<[u8]> + Send + Sync + 'static,
 {
-    let count = data.len();
-    flatten(pool::run(threads, count, move |index| decode(data[index].as_ref(), limit)))
+    let (count, options) = (data.len(), options.clone());
+    flatten(pool::run(threads, count, move |index| decode(data[index].as_ref(), &options, limit)))
 }
 
 /// Reads and decodes images of the stores on up to `threads` threads; results in order.
@@ -150,7 +150,7 @@ pub fn load_many(
     let load = move |index: usize| {
         ENCODED.with_borrow_mut(|encoded| {
             store.read(&paths[index], encoded)?;
-            decode(encoded, limit)
+            decode(encoded, &Options::default(), limit)
         })
     };
     flatten(pool::run(threads, count, load))

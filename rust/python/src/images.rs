@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use numpy::ndarray::ArrayView3;
-use numpy::{PyArray3, PyArrayMethods, PyReadwriteArray3};
+use numpy::PyArrayDyn;
+use numpy::ndarray::ArrayViewD;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -15,6 +15,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use textbook_core::decode::{self, ImageFailure, Picture};
 use textbook_core::keyframe_name::KeyframeName;
 use textbook_core::store::{self, Stores};
+use textbook_jpeg::Size;
 
 use crate::errors::{exception, to_pyerr};
 
@@ -23,17 +24,20 @@ use crate::errors::{exception, to_pyerr};
 pub struct Pixels(Picture);
 
 pub fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> {
-    let shape = (picture.height, picture.width, 3);
+    let Size { height, width, channels } = picture.size;
+    let shape = [height, width, channels];
+    // A gray picture has no axis of colors.
+    let shape = if channels == 1 { &shape[..2] } else { &shape[..] };
     let owner = Bound::new(py, Pixels(picture))?;
     let pixels = owner.get();
-    let view = ArrayView3::from_shape(shape, &pixels.0.pixels)
+    let view = ArrayViewD::from_shape(shape, &pixels.0.pixels)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
     // SAFETY: the array's memory is the picture's buffer, whose heap storage never
     // moves and is never written or freed while `owner` lives; the array keeps
     // `owner` as its base object. Nothing else ever refers to that buffer, so
     // Python may write to it through the array.
     #[allow(unsafe_code, reason = "an array over memory that Rust owns")]
-    let array = unsafe { PyArray3::borrow_from_array(&view, owner.clone().into_any()) };
+    let array = unsafe { PyArrayDyn::borrow_from_array(&view, owner.clone().into_any()) };
     Ok(array.into_any())
 }
 
@@ -49,13 +53,13 @@ pub fn pixel_limit(py: Python<'_>) -> PyResult<Option<u64>> {
 
 /// The bytes of a bytes-like object: immutable ones as they are, others copied, so
 /// that nobody changes them while they are decoded without the GIL.
-enum Encoded {
+pub enum Encoded {
     Bytes(PyBackedBytes),
     Copy(Vec<u8>),
 }
 
 impl Encoded {
-    fn new(data: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+    pub fn new(data: &Bound<'_, PyAny>) -> PyResult<Encoded> {
         if let Ok(bytes) = data.cast::<PyBytes>() {
             return Ok(Encoded::Bytes(bytes.clone().into()));
         }
@@ -76,7 +80,7 @@ impl AsRef<[u8]> for Encoded {
     }
 }
 
-fn jpeg_error(py: Python<'_>, failure: &ImageFailure, index: Option<usize>) -> PyErr {
+pub fn jpeg_error(py: Python<'_>, failure: &ImageFailure, index: Option<usize>) -> PyErr {
     let context = PyDict::new(py);
     let message = match index {
         Some(index) => format!("image {index}: {failure}"),
@@ -111,72 +115,6 @@ pub fn image_error(py: Python<'_>, path: &str, failure: &ImageFailure) -> PyErr 
         Ok(()) => exception(py, name, &format!("image {path:?}: {reason}"), &context),
         Err(error) => error,
     }
-}
-
-#[pyfunction]
-#[pyo3(signature = (data, out=None))]
-pub fn decode_jpeg<'py>(
-    py: Python<'py>,
-    data: &Bound<'py, PyAny>,
-    out: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let limit = pixel_limit(py)?;
-    let encoded = Encoded::new(data)?;
-    let bytes = encoded.as_ref();
-    let Some(out) = out else {
-        let picture = py.detach(|| {
-            let _pass = textbook_core::pool::enter();
-            decode::decode(bytes, limit)
-        });
-        return to_array(py, picture.map_err(|failure| jpeg_error(py, &failure, None))?);
-    };
-    let mut array: PyReadwriteArray3<'py, u8> = out
-        .cast::<PyArray3<u8>>()
-        .map_err(|_| PyTypeError::new_err("out must be a uint8 array of shape (height, width, 3)"))?
-        .try_readwrite()
-        .map_err(|_| PyValueError::new_err("out must be writable and not in use elsewhere"))?;
-    let shape = array.as_array().dim();
-    let pixels =
-        array.as_slice_mut().map_err(|_| PyValueError::new_err("out must be C-contiguous"))?;
-    let decoded = py.detach(|| {
-        let _pass = textbook_core::pool::enter();
-        let header = textbook_jpeg::read_header(bytes)?;
-        let wanted = (header.height as usize, header.width as usize, 3);
-        if shape != wanted {
-            return Ok(Err(wanted));
-        }
-        decode::decode_into(bytes, limit, pixels).map(Ok)
-    });
-    match decoded {
-        Ok(Ok(_)) => Ok(out.clone()),
-        Ok(Err(wanted)) => Err(PyValueError::new_err(format!(
-            "out has the shape {shape:?}, the image needs {wanted:?}"
-        ))),
-        Err(failure) => Err(jpeg_error(py, &failure, None)),
-    }
-}
-
-/// Arrays in order; a `JpegError` stands in the place of what cannot be decoded.
-#[pyfunction]
-pub fn decode_jpegs<'py>(
-    py: Python<'py>,
-    data: &Bound<'py, PyList>,
-    threads: usize,
-) -> PyResult<Bound<'py, PyList>> {
-    let limit = pixel_limit(py)?;
-    // Copies, for a hundredth of what decoding costs: a reference to a Python object that a
-    // thread of the pool let go of would go through a lock of PyO3's, which a fork could meet.
-    let copy = |item: Bound<'py, PyAny>| Ok(Encoded::new(&item)?.as_ref().to_vec());
-    let encoded = data.iter().map(copy).collect::<PyResult<Vec<Vec<u8>>>>()?;
-    let pictures = py.detach(|| decode::decode_many(encoded, limit, threads));
-    let results = PyList::empty(py);
-    for (index, picture) in pictures.into_iter().enumerate() {
-        match picture {
-            Ok(picture) => results.append(to_array(py, picture)?)?,
-            Err(failure) => results.append(jpeg_error(py, &failure, Some(index)).into_value(py))?,
-        }
-    }
-    Ok(results)
 }
 
 /// The parts of a keyframe's name: `(vid, start_seconds, end_seconds, number)`.

@@ -15,6 +15,7 @@ use crate::parts::Parts;
 use crate::pool::{MAX_THREADS, lock};
 use crate::record::{Reader, Record};
 use crate::store::Stores;
+use textbook_jpeg::Options;
 
 /// Where samples come from.
 #[derive(Debug)]
@@ -352,7 +353,9 @@ impl Shared {
             self.wake(false, more);
             let begin = Instant::now();
             let limit = self.from[source].limit;
-            let result = catch_unwind(AssertUnwindSafe(|| decode::decode(&encoded.bytes, limit)));
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                decode::decode(&encoded.bytes, &Options::default(), limit)
+            }));
             let result =
                 result.unwrap_or_else(|_| Err(ImageFailure::Bug("decoding panicked".to_owned())));
             Counters::add(&self.counters.decode_ns, begin);
