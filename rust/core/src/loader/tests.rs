@@ -54,8 +54,8 @@ fn simulate(seed: u64, bound: usize, sizes: &[Vec<(usize, usize)>]) -> (Vec<usiz
                     let (ticket, _, encoded) = decoding.swap_remove(at);
                     // As if it could not be decoded, in some cases; a picture otherwise.
                     let picture = crate::decode::Picture {
-                        width: 0,
-                        height: 0,
+                        size: textbook_jpeg::Size { width: 0, height: 0, channels: 3 },
+                        damage: None,
                         pixels: crate::buffers::Buffer::take(0),
                     };
                     let fails = numbers.below(10) == 0;
