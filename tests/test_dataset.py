@@ -69,7 +69,7 @@ def test_several_files_and_globs_are_one_dataset(write_json: Writer, tmp_path: P
     assert [sample.index for sample in ds] == list(range(9))
     with pytest.raises(textbook_fast.SourceNotFoundError, match="no file matches"):
         textbook_fast.open(str(tmp_path / "*.txt"))
-    with pytest.raises(ValueError, match="at least one path"):
+    with pytest.raises(ValueError, match="at least one is needed"):
         textbook_fast.open([])
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "decode_jpeg",
     "decode_jpegs",
     "image_root_of",
+    "list_tar",
     "load_images",
     "parse_keyframe_name",
     "permute",
@@ -102,7 +103,19 @@ class Record:
 
 @final
 class ImageStore:
-    def __new__(cls, roots: Sequence[str]) -> ImageStore: ...
+    def __new__(
+        cls,
+        roots: Sequence[str],
+        *,
+        expected: Sequence[tuple[str, Identity]] | None = None,
+        progress: bool = True,
+    ) -> ImageStore: ...
+    @staticmethod
+    def of_folders(roots: Sequence[str]) -> ImageStore: ...
+    @property
+    def archives(self) -> list[tuple[str, Identity]]: ...
+    @property
+    def damages(self) -> list[str]: ...
     @property
     def roots(self) -> list[str]: ...
     def has(self, path: str) -> bool: ...
@@ -125,6 +138,9 @@ def decode_jpegs(
     data: list[BytesLike], color: str, scale: int, truncated: str, threads: int
 ) -> list[tuple[Image | None, JpegError | None]]: ...
 def image_root_of(path: str) -> str | None: ...
+def list_tar(
+    path: str,
+) -> tuple[list[tuple[bytes, str, bytes, int, int, int]], str | None]: ...
 def load_images(
     store: ImageStore, paths: Sequence[str | None], threads: int
 ) -> list[Image | ImageError | None]: ...

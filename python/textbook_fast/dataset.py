@@ -61,8 +61,10 @@ def open(  # noqa: A001
 
     Args:
         path: A file, several, or a glob. Several are one dataset, in order.
-        images: The folder of the images, or several; None to find it beside the JSON
-            when the first image is needed.
+        images: The folder of the images, a tar file of them, a folder of tar files, a
+            glob, or several of these; None to find it beside the JSON when the first
+            image is needed. An image is taken from the first that has it. A tar file
+            is not unpacked: its headers are walked through once.
         decode: When images become arrays: ``"lazy"`` when they are touched,
             ``"eager"`` with the sample (a batch of `Dataset.__getitems__` in one
             parallel call), ``"auto"`` eager in a worker of a PyTorch DataLoader
@@ -79,7 +81,7 @@ def open(  # noqa: A001
             cgroup quota allow, divided by ``LOCAL_WORLD_SIZE``.
 
     Raises:
-        SourceNotFoundError: A file, or a folder of images, is not there.
+        SourceNotFoundError: A file, a folder or an archive of images is not there.
         SourcePermissionError: It may not be read.
         FormatError: A file is no JSON array of objects. The message says where.
         TruncatedError: A file ends in the middle of its array.
@@ -127,7 +129,7 @@ def _with_images(
     on_error: OnError,
 ) -> Dataset:
     decode, paths = options.decode, files.paths
-    roots = None if images is None else [os.path.abspath(root) for root in _as_paths(images)]
+    roots = None if images is None else _expand(images)
     reader = ImageReader(
         roots,
         beside=paths,
@@ -197,7 +199,7 @@ class Dataset(Samples):
 
     @property
     def image_roots(self) -> tuple[str, ...]:
-        """The folders of the images; found beside the JSON where none were given.
+        """The folders and archives of the images; found beside the JSON where none were given.
 
         Raises:
             SourceNotFoundError: None were given and none were found.
@@ -310,5 +312,5 @@ def _expand(path: PathLike | Sequence[PathLike]) -> list[str]:
         else:
             paths.append(item)
     if not paths:
-        raise ValueError("open() needs at least one path")
+        raise ValueError("an empty list of paths was given, at least one is needed")
     return [os.path.abspath(item) for item in paths]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from textbook_fast import _core
-from textbook_fast.errors import ImageError, SourceNotFoundError
+from textbook_fast.errors import ImageError, SourceNotFoundError, TextbookError
+from textbook_fast.index_info import Identity
 from textbook_fast.jpeg import Image, OnError
 from textbook_fast.other_formats import decode_others
 from textbook_fast.threads import choose_threads
@@ -23,7 +25,8 @@ class ImageReader:
     """Reads and decodes images by their paths in the JSON.
 
     Attributes:
-        roots: The folders, or None as long as they have to be found beside the JSON.
+        roots: The folders and tar files, or None as long as they have to be found beside
+            the JSON.
     """
 
     __slots__ = ("_beside", "_probe", "_store", "decodes", "on_error", "roots", "threads")
@@ -37,16 +40,18 @@ class ImageReader:
         decodes: bool,
         on_error: OnError,
         threads: int | None,
+        archives: Sequence[tuple[str, Identity]] | None = None,
     ) -> None:
-        """Remembers what is needed to open the folders, and opens them where they are given.
+        """Remembers what is needed to open the images, and opens them where they are given.
 
         Args:
-            roots: The folders; None to find them by themselves when first needed.
+            roots: The folders and tar files; None to find them when first needed.
             beside: The JSON files, beside which the images may lie.
             probe: Some image paths, by which a folder is recognized.
             decodes: Whether arrays are wanted at all.
             on_error: What `load` does about an image that cannot be had.
             threads: How many threads decode; None for the process's number.
+            archives: Which files the tar files have to be, where they were open before.
         """
         self.roots = None if roots is None else tuple(roots)
         self.decodes = decodes
@@ -54,13 +59,15 @@ class ImageReader:
         self.threads = threads
         self._beside = tuple(beside)
         self._probe = tuple(probe)
-        self._store = None if self.roots is None else _core.ImageStore(list(self.roots))
+        self._store = None if self.roots is None else _open(self.roots, archives)
 
     def __getstate__(self) -> tuple[object, ...]:
-        return self.roots, self._beside, self._probe, self.decodes, self.on_error, self.threads
+        archives = None if self._store is None else self._store.archives
+        options = self.decodes, self.on_error, self.threads
+        return self.roots, self._beside, self._probe, *options, archives
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        roots, beside, probe, decodes, on_error, threads = state
+        roots, beside, probe, decodes, on_error, threads, archives = state
         self.__init__(  # type: ignore[misc]
             roots,
             beside=beside,
@@ -68,23 +75,24 @@ class ImageReader:
             decodes=decodes,
             on_error=on_error,
             threads=threads,
+            archives=archives,
         )
 
     @property
     def store(self) -> _core.ImageStore:
-        """The open folders.
+        """The open folders and tar files.
 
         Raises:
             SourceNotFoundError: None were given and none were found.
         """
         if self._store is None:
             root = self._discover()
-            self._store = _core.ImageStore([root])
+            self._store = _found(root)
             self.roots = (root,)
         return self._store
 
     def find_roots(self) -> tuple[str, ...]:
-        """The folders, found if they were not given.
+        """The folders and tar files, found if they were not given.
 
         Raises:
             SourceNotFoundError: None were given and none were found.
@@ -114,17 +122,20 @@ class ImageReader:
 
     def _discover(self) -> str:
         best, hits = "", 0
-        for folder in self._candidates():
-            store = _core.ImageStore([folder])
+        for place in self._candidates():
+            try:
+                store = _found(place)
+            except TextbookError:  # a file that only looks like an archive
+                continue
             found = sum(store.has(path) for path in self._probe)
             if found > hits:
-                best, hits = folder, found
+                best, hits = place, found
                 if hits == len(self._probe):
                     break
         if not hits:
             places = ", ".join(sorted({os.path.dirname(path) for path in self._beside}))
             raise SourceNotFoundError(
-                f"no folder with the images was found beside the JSON (in {places}): "
+                f"no folder or tar file with the images was found beside the JSON (in {places}): "
                 f"pass images=FOLDER to open(); an image is called {self._probe[0]!r}"
                 if self._probe
                 else "the first samples have no images to find a folder by: "
@@ -136,14 +147,30 @@ class ImageReader:
     def _candidates(self) -> list[str]:
         folders = [_core.image_root_of(path) for path in self._probe]
         candidates = [folder for folder in folders if folder is not None and os.path.isdir(folder)]
+        archives: list[str] = []
         for file in self._beside:
             parent = Path(file).resolve().parent
             candidates.append(str(parent))
             with os.scandir(parent) as entries:
-                siblings = [
-                    entry.path
-                    for _, entry in zip(range(MAX_SIBLINGS), entries, strict=False)
-                    if entry.is_dir()
-                ]
-            candidates.extend(sorted(siblings))
-        return list(dict.fromkeys(candidates))
+                siblings = [entry for _, entry in zip(range(MAX_SIBLINGS), entries, strict=False)]
+            candidates.extend(sorted(entry.path for entry in siblings if entry.is_dir()))
+            archives.extend(sorted(entry.path for entry in siblings if _is_archive(entry)))
+        return list(dict.fromkeys(candidates + archives))
+
+
+def _open(
+    roots: Sequence[str], archives: Sequence[tuple[str, Identity]] | None = None
+) -> _core.ImageStore:
+    store = _core.ImageStore(list(roots), expected=archives)
+    for damage in store.damages:
+        warnings.warn(damage, RuntimeWarning, stacklevel=5)
+    return store
+
+
+def _found(place: str) -> _core.ImageStore:
+    """A place beside the JSON. Archives are candidates of their own."""
+    return _core.ImageStore.of_folders([place]) if os.path.isdir(place) else _open([place])
+
+
+def _is_archive(entry: os.DirEntry[str]) -> bool:
+    return entry.name.endswith(".tar") and entry.is_file()

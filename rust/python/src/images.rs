@@ -12,12 +12,16 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+use textbook_core::Error;
 use textbook_core::decode::{self, ImageFailure, Picture};
+use textbook_core::index::Progress;
 use textbook_core::keyframe_name::KeyframeName;
+use textbook_core::source::Identity;
 use textbook_core::store::{self, Stores};
 use textbook_jpeg::Size;
 
 use crate::errors::{exception, to_pyerr};
+use crate::watch::{Title, watched};
 
 /// The owner of an array's memory.
 #[pyclass(frozen, module = "textbook_fast._core")]
@@ -130,6 +134,9 @@ pub fn image_root_of(path: &str) -> Option<&str> {
     store::root_of(path)
 }
 
+type IdentityTuple = (u64, u64, u64, i64);
+type ArchiveTuple = (PathBuf, IdentityTuple);
+
 /// Encoded images by their paths in the JSON.
 #[pyclass(frozen, module = "textbook_fast._core")]
 pub struct ImageStore(Arc<Stores>);
@@ -143,9 +150,53 @@ impl ImageStore {
 #[pymethods]
 impl ImageStore {
     #[new]
-    fn new(py: Python<'_>, roots: Vec<PathBuf>) -> PyResult<ImageStore> {
-        let store = py.detach(|| Stores::open(roots)).map_err(|error| to_pyerr(py, &error))?;
+    #[pyo3(signature = (roots, *, expected=None, progress=true))]
+    #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
+    fn new(
+        py: Python<'_>,
+        roots: Vec<PathBuf>,
+        expected: Option<Vec<ArchiveTuple>>,
+        progress: bool,
+    ) -> PyResult<ImageStore> {
+        let first = roots.first().cloned().unwrap_or_default();
+        let title = Title { verb: "walking", path: &first, shows_progress: progress };
+        let state = Arc::new(Progress::default());
+        let work = {
+            let state = Arc::clone(&state);
+            move || Stores::open(roots, &state)
+        };
+        let store = watched(py, &title, &state, work)?;
+        for (path, identity) in store.archives() {
+            let was = expected.iter().flatten().find(|(other, _)| other == path);
+            let Some((_, (device, inode, size, mtime_ns))) = was.cloned() else { continue };
+            if let Some(what) = identity.difference(&Identity { device, inode, size, mtime_ns }) {
+                return Err(to_pyerr(py, &Error::SourceChanged { path: path.to_owned(), what }));
+            }
+        }
         Ok(ImageStore(Arc::new(store)))
+    }
+
+    /// Folders as they are: archives in them are not looked for.
+    #[staticmethod]
+    fn of_folders(py: Python<'_>, roots: Vec<PathBuf>) -> PyResult<ImageStore> {
+        let store = py.detach(|| Stores::of_folders(roots));
+        Ok(ImageStore(Arc::new(store.map_err(|error| to_pyerr(py, &error))?)))
+    }
+
+    /// The archives among the places, and which files they were.
+    #[getter]
+    fn archives(&self) -> Vec<(&std::ffi::OsStr, IdentityTuple)> {
+        let of = |identity| {
+            let Identity { device, inode, size, mtime_ns } = identity;
+            (device, inode, size, mtime_ns)
+        };
+        self.0.archives().map(|(path, identity)| (path.as_os_str(), of(identity))).collect()
+    }
+
+    /// What is wrong with archives as a whole, though they can be read from.
+    #[getter]
+    fn damages(&self) -> Vec<String> {
+        self.0.damages().collect()
     }
 
     #[getter]

@@ -10,6 +10,7 @@ mod jpeg;
 mod json;
 mod process;
 mod record;
+mod tar;
 mod watch;
 
 use pyo3::prelude::*;
@@ -27,6 +28,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(feed::permute, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;
     module.add_function(wrap_pyfunction!(images::load_images, module)?)?;
+    module.add_function(wrap_pyfunction!(tar::list_tar, module)?)?;
     module.add_function(wrap_pyfunction!(images::parse_keyframe_name, module)?)?;
     module.add_function(wrap_pyfunction!(jpeg::decode_jpeg, module)?)?;
     module.add_function(wrap_pyfunction!(jpeg::decode_jpegs, module)?)?;

@@ -168,6 +168,38 @@ impl Source {
         look(&buffer)
     }
 
+    /// Fills `bytes` with what lies at `offset`. Nothing is checked to be unchanged.
+    pub(crate) fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        let (start, length) = self.checked(&(offset..offset.saturating_add(bytes.len() as u64)))?;
+        match self.mapped() {
+            Some(found) => bytes.copy_from_slice(&found[start..start + length]),
+            None => self.pread(bytes, offset)?,
+        }
+        Ok(())
+    }
+
+    /// Fills two buffers with what lies at `offset`, one after the other, in one call
+    /// of the system.
+    pub(crate) fn read_pair_at(
+        &self,
+        first: &mut [u8],
+        second: &mut [u8],
+        offset: u64,
+    ) -> Result<()> {
+        use std::io::IoSliceMut;
+        let (one, all) = (first.len(), first.len() + second.len());
+        self.checked(&(offset..offset.saturating_add(all as u64)))?;
+        let mut buffers = [IoSliceMut::new(first), IoSliceMut::new(second)];
+        let read = rustix::io::preadv(&self.file, &mut buffers, offset);
+        let read = read.map_err(|errno| self.io("read", errno.into()))?;
+        // The system may give less than was asked for.
+        if read < one {
+            self.read_at(&mut first[read..], offset + read as u64)?;
+        }
+        let done = read.saturating_sub(one);
+        self.read_at(&mut second[done..], offset + (one + done) as u64)
+    }
+
     /// Start and length of a range that lies in the file.
     fn checked(&self, range: &Range<u64>) -> Result<(usize, usize)> {
         let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size());

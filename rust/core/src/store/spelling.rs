@@ -54,6 +54,12 @@ impl<'a> Spelling<'a> {
         Ok(Spelling { components, is_absolute: path.starts_with('/'), vid })
     }
 
+    /// The image's own name, where it is a keyframe's.
+    #[must_use]
+    pub fn keyframe(&self) -> Option<&'a str> {
+        self.vid.and(self.components.last().copied())
+    }
+
     /// All layouts in which the image can lie, the likely ones first.
     ///
     /// A keyframe's name is unique in the whole dataset, so it may be looked for
