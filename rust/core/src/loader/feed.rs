@@ -308,7 +308,7 @@ impl Shared {
             (Ok(record), Some(_)) => wanted_images(record),
             _ => None,
         };
-        let bytes = read.map(Record::into_bytes);
+        let bytes = read.map(|record| record.bytes().to_vec());
         Counters::add(&self.counters.read_ns, begin);
         let length = bytes.as_ref().map_or(0, Vec::len) as u64;
         self.counters.bytes.fetch_add(length, Ordering::Relaxed);

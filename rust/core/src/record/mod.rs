@@ -67,12 +67,6 @@ impl Record {
         (*self.bytes).as_ref()
     }
 
-    /// Its bytes, given back.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-
     /// Proves, once, that the bytes are exactly one object with well-formed keys.
     pub fn check(&self) -> Result<()> {
         self.fields().map(|_| ())
@@ -91,7 +85,7 @@ impl Record {
 
     /// Whether the record has a field with this name.
     pub fn has(&self, name: &str) -> Result<bool> {
-        Ok(self.fields()?.iter().any(|field| field.is_named(&self.bytes, name)))
+        Ok(self.fields()?.iter().any(|field| field.is_named(self.bytes(), name)))
     }
 
     /// A reader at the record's first byte.
