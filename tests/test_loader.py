@@ -387,7 +387,7 @@ def test_images_that_are_nowhere(write_json: Writer) -> None:
     ds = textbook_fast.open(write_json([record(), record("v@0_1#1.jpg")]))
     iterator = iter(Loader(ds, 1))
     assert indices([next(iterator)]) == [0]
-    with pytest.raises(textbook_fast.SourceNotFoundError, match="no folder with the images"):
+    with pytest.raises(textbook_fast.SourceNotFoundError, match="with the images was found"):
         next(iterator)
 
 
@@ -440,7 +440,7 @@ def test_ctrl_c_stops_a_wait_and_leaves_nothing(example: Dataset) -> None:
         "    timer.join()\n"
         "    print('stopped', len(os.listdir('/proc/self/task')) - before)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout.startswith("stopped 0\n"), done.stderr
 
 

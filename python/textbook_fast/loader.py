@@ -7,6 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from copy import copy
 from time import perf_counter
 from typing import Any, Literal, Self, TypeAlias
 
@@ -195,6 +196,16 @@ class Loader:
             raise IndexError(f"an epoch has {self._order.length} places, there is no {place}")
         sources, positions = self._order.places(epoch, place, place + 1)
         return self._order.sources[int(sources[0])]._sample(int(positions[0]))
+
+    def with_ranks(self, rank: int, world_size: int) -> Loader:
+        """A copy at the same position that is another rank.
+
+        Raises:
+            ValueError: They do not fit together.
+        """
+        new = copy(self)
+        new._rank, new._world_size = check_rank(rank, world_size)
+        return new
 
     def state_dict(self) -> dict[str, Any]:
         """The position after the last delivered batch: plain numbers and strings, the same
