@@ -26,6 +26,9 @@ def _in_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "example_data" / "sample_100_images").symlink_to(
         ROOT / "example_data" / "sample_100_images"
     )
+    shutil.copytree(
+        ROOT / "example_data" / "video_meta_data", tmp_path / "example_data" / "video_meta_data"
+    )
     monkeypatch.chdir(tmp_path)
 
 

@@ -9,6 +9,7 @@ import os
 
 from textbook_fast import _core
 from textbook_fast._core import __version__
+from textbook_fast.clips import Clip, ClipSample
 from textbook_fast.concat import concat
 from textbook_fast.dataset import Dataset, open  # noqa: A004
 from textbook_fast.errors import (
@@ -26,6 +27,7 @@ from textbook_fast.errors import (
     StateError,
     TextbookError,
     TruncatedError,
+    VideoNotFoundError,
 )
 from textbook_fast.jpeg import JpegHeader, decode_jpeg, decode_jpegs, read_jpeg_header
 from textbook_fast.keyframe import Keyframe
@@ -33,10 +35,15 @@ from textbook_fast.loader import Loader
 from textbook_fast.mix import mix
 from textbook_fast.packing import Pack, pack_sequences
 from textbook_fast.prompt import Prompt
+from textbook_fast.rewrite import RewriteReport, rewrite_paths
 from textbook_fast.sample import Sample
+from textbook_fast.search import SearchHit
+from textbook_fast.videos import Video, Videos, open_videos
 
 __all__ = [
     "MAX_IMAGE_PIXELS",
+    "Clip",
+    "ClipSample",
     "DamagedJpegWarning",
     "Dataset",
     "FormatError",
@@ -49,8 +56,10 @@ __all__ = [
     "Pack",
     "Prompt",
     "RecordError",
+    "RewriteReport",
     "Sample",
     "SampleIndexError",
+    "SearchHit",
     "SourceChangedError",
     "SourceError",
     "SourceNotFoundError",
@@ -58,14 +67,19 @@ __all__ = [
     "StateError",
     "TextbookError",
     "TruncatedError",
+    "Video",
+    "VideoNotFoundError",
+    "Videos",
     "__version__",
     "concat",
     "decode_jpeg",
     "decode_jpegs",
     "mix",
     "open",
+    "open_videos",
     "pack_sequences",
     "read_jpeg_header",
+    "rewrite_paths",
 ]
 
 MAX_IMAGE_PIXELS: int | None = 178_956_970

@@ -16,22 +16,32 @@ __all__ = [
     "Files",
     "ImageStore",
     "Record",
+    "Search",
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
     "available_threads",
     "before_fork",
     "check_column",
+    "compare_images",
+    "count_samples",
     "decode_jpeg",
     "decode_jpegs",
     "image_root_of",
+    "interleave_clips",
     "list_tar",
     "load_images",
+    "make_thumbnail",
+    "measure_images",
     "parse_keyframe_name",
     "permute",
     "read_columns",
     "read_jpeg_header",
+    "rewrite_paths",
+    "samples_of_videos",
     "simd_level",
+    "simple_fields",
+    "ssim",
 ]
 
 __version__: str
@@ -83,6 +93,7 @@ class Record:
     def __new__(cls, raw: bytes) -> Record: ...
     @property
     def raw(self) -> bytes: ...
+    def has(self, name: str) -> bool: ...
     @property
     def unchecked(self) -> bytes: ...
     @property
@@ -100,6 +111,25 @@ class Record:
     @property
     def token_num(self) -> int | None: ...
     def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class Search:
+    def __new__(
+        cls,
+        files: Files,
+        pattern: str,
+        *,
+        view: NDArray[np.int64] | None,
+        field: str,
+        regex: bool,
+        ignore_case: bool,
+        threads: int,
+        progress: bool,
+    ) -> Search: ...
+    def __iter__(self) -> Search: ...
+    def __next__(self) -> tuple[int, int, str, int, int]: ...
+    @property
+    def bytes(self) -> tuple[int, int]: ...
 
 @final
 class ImageStore:
@@ -137,13 +167,22 @@ def decode_jpeg(
 def decode_jpegs(
     data: list[BytesLike], color: str, scale: int, truncated: str, threads: int
 ) -> list[tuple[Image | None, JpegError | None]]: ...
+def compare_images(
+    store: ImageStore, samples: Sequence[Sequence[str]], threads: int
+) -> list[float | ImageError]: ...
+def count_samples(files: Files, view: NDArray[np.int64] | None, threads: int) -> dict[str, Any]: ...
 def image_root_of(path: str) -> str | None: ...
 def list_tar(
     path: str,
 ) -> tuple[list[tuple[bytes, str, bytes, int, int, int]], str | None]: ...
+def interleave_clips(record: Record, *, ocr: bool, separator: str | None) -> Record | None: ...
 def load_images(
     store: ImageStore, paths: Sequence[str | None], threads: int
 ) -> list[Image | ImageError | None]: ...
+def make_thumbnail(data: bytes, width: int, height: int) -> bytes: ...
+def measure_images(
+    store: ImageStore, paths: Sequence[str], threads: int
+) -> list[tuple[int, int, int] | ImageError]: ...
 def parse_keyframe_name(path: str) -> tuple[str, float, float, int] | None: ...
 def permute(
     shuffle: str, seed: int, epoch: int, length: int, start: int, stop: int
@@ -156,4 +195,24 @@ def read_jpeg_header(
 ) -> tuple[
     int, int, ColorSpace, tuple[tuple[int, int], ...], bool, int, int | None, bytes | None
 ]: ...
+def rewrite_paths(
+    files: Files,
+    out: str,
+    *,
+    old_prefix: str | None,
+    new_root: str,
+    check: str,
+    threads: int,
+) -> tuple[int, int, int, list[tuple[int, str]]]: ...
+def samples_of_videos(
+    files: Files,
+    view: NDArray[np.int64] | None,
+    wanted: Sequence[str],
+    share: str,
+    threads: int,
+) -> NDArray[np.int64]: ...
 def simd_level() -> str: ...
+def simple_fields(
+    files: Files, names: Sequence[str], threads: int
+) -> list[list[str | float | bool | None]]: ...
+def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float: ...

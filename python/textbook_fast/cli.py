@@ -1,15 +1,16 @@
-"""The command `textbook-fast`: index, info, show, bench."""
+"""The command `textbook-fast`: index, info, show, bench, and those of `cli_look`."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from textbook_fast import _core
+from textbook_fast import _core, cli_look
 from textbook_fast.bench import Report, bench, bench_synthetic, format_table
 from textbook_fast.dataset import Dataset, build_index
 from textbook_fast.dataset import open as open_dataset
@@ -72,6 +73,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
              "  textbook-fast bench --synthetic 1000 --keyframes DIR"),
     ]  # fmt: skip
     index, info, show, bench_ = added
+    added += cli_look.add_commands(functools.partial(_add, commands), _plain)
     for command in (index, info):
         command.add_argument(
             "paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import glob
-import os
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
@@ -13,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbook_fast import _core
+from textbook_fast.clips import ClipSample
 from textbook_fast.columns import read_column
-from textbook_fast.errors import SourceNotFoundError, TextbookError
+from textbook_fast.errors import TextbookError
+from textbook_fast.files import PathLike, expand, open_files
 from textbook_fast.images import ImageReader
 from textbook_fast.index_info import Identity, IndexInfo
 from textbook_fast.jpeg import OnError, check_on_error
 from textbook_fast.sample import Sample, decode_together
+from textbook_fast.search import SearchField, SearchHit, search
 from textbook_fast.threads import check_threads, choose_threads, in_data_loader_worker
+from textbook_fast.videos import Match, Video, VideoFilter, Videos, VideoSource
 from textbook_fast.views import Samples, View, pack_view, unpack_view
 
 __all__ = ["Access", "Dataset", "Decode", "PathLike", "open"]
 
-PathLike: TypeAlias = str | os.PathLike[str]
 Decode: TypeAlias = Literal["auto", "lazy", "eager", "never"]
 Access: TypeAlias = Literal["map", "read"]
 
@@ -47,6 +47,7 @@ def open(  # noqa: A001
     path: PathLike | Sequence[PathLike],
     *,
     images: PathLike | Sequence[PathLike] | None = None,
+    videos: Videos | PathLike | Sequence[PathLike] | None = None,
     decode: Decode = "auto",
     access: Access = "map",
     on_error: OnError = "raise",
@@ -54,6 +55,9 @@ def open(  # noqa: A001
     threads: int | None = None,
 ) -> Dataset:
     """Opens interleaved JSON, a JSON array or JSON Lines, as a `Dataset`.
+
+    The corpus's original form (``multimodal_textbook_meta_data.json``) is recognized by
+    its first record; its samples are `ClipSample`.
 
     The first time, one pass over the file finds where each sample lies; that offset
     index is kept beside the file (``<name>.tfidx``), in the user's cache folder
@@ -65,6 +69,9 @@ def open(  # noqa: A001
             glob, or several of these; None to find it beside the JSON when the first
             image is needed. An image is taken from the first that has it. A tar file
             is not unpacked: its headers are walked through once.
+        videos: The video records for `Sample.videos` and `Dataset.filter_videos`:
+            files as of `open_videos`, or what that gave; None to find
+            ``video_meta_data*.json`` beside the JSON when they are needed.
         decode: When images become arrays: ``"lazy"`` when they are touched,
             ``"eager"`` with the sample (a batch of `Dataset.__getitems__` in one
             parallel call), ``"auto"`` eager in a worker of a PyTorch DataLoader
@@ -94,8 +101,8 @@ def open(  # noqa: A001
     _check_choice("decode", decode, ("auto", "lazy", "eager", "never"))
     _check_choice("access", access, ("map", "read"))
     options = _Options(decode, access, bool(recover), check_threads(threads))
-    files = _open_files(_expand(path), options)
-    return _with_images(files, options, images, on_error)
+    files = _open_files(expand(path), options)
+    return _with_images(files, options, images, on_error, videos)
 
 
 def open_unkept(
@@ -106,7 +113,7 @@ def open_unkept(
 ) -> Dataset:
     """As `open`, with the index built anew, in memory alone. For measuring."""
     options = _Options("lazy", "map", recover=False, threads=check_threads(threads))
-    files = _open_files(_expand(path), options, read_sidecar=False, write_sidecar=False)
+    files = _open_files(expand(path), options, read_sidecar=False, write_sidecar=False)
     return _with_images(files, options, images, "mark")
 
 
@@ -119,7 +126,7 @@ def build_index(
         TextbookError: As of `open`.
     """
     options = _Options("never", "map", recover=False, threads=check_threads(threads))
-    return _open_files(_expand(path), options, read_sidecar=not rebuild).index_info
+    return _open_files(expand(path), options, read_sidecar=not rebuild).index_info
 
 
 def _with_images(
@@ -127,9 +134,10 @@ def _with_images(
     options: _Options,
     images: PathLike | Sequence[PathLike] | None,
     on_error: OnError,
+    videos: Videos | PathLike | Sequence[PathLike] | None = None,
 ) -> Dataset:
     decode, paths = options.decode, files.paths
-    roots = None if images is None else _expand(images)
+    roots = None if images is None else expand(images)
     reader = ImageReader(
         roots,
         beside=paths,
@@ -138,7 +146,8 @@ def _with_images(
         on_error=check_on_error(on_error),
         threads=options.threads,
     )
-    return Dataset(files, options, reader, range(len(files)))
+    source = VideoSource(videos, beside=paths, threads=options.threads)
+    return Dataset(files, options, reader, range(len(files)), source)
 
 
 class Dataset(Samples):
@@ -152,13 +161,20 @@ class Dataset(Samples):
     a copy opens the same files again, and refuses them where they have changed.
     """
 
-    __slots__ = ("_files", "_options", "_paths", "_reader")
+    __slots__ = ("_files", "_options", "_paths", "_reader", "_sample_type", "_videos")
 
     def __init__(
-        self, files: _core.Files, options: _Options, reader: ImageReader, view: View
+        self,
+        files: _core.Files,
+        options: _Options,
+        reader: ImageReader,
+        view: View,
+        videos: VideoSource,
     ) -> None:
         super().__init__(view)
         self._files = files
+        self._sample_type = _sample_type(files)
+        self._videos = videos
         self._paths = files.paths
         self._options = options
         self._reader = reader
@@ -166,7 +182,8 @@ class Dataset(Samples):
     def __reduce__(self) -> tuple[Any, ...]:
         files = self._files
         view = pack_view(self._view)
-        return _reopen, (self._paths, files.identities, self._options, self._reader, view)
+        state = (self._options, self._reader, view, self._videos)
+        return _reopen, (self._paths, files.identities, *state)
 
     def __repr__(self) -> str:
         paths = self._paths
@@ -192,6 +209,120 @@ class Dataset(Samples):
         """
         return self._reader.read(path)
 
+    # --- looking for samples
+
+    def search(
+        self,
+        pattern: str,
+        *,
+        field: SearchField = "texts",
+        ignore_case: bool = True,
+        regex: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[SearchHit]:
+        """The texts that match, one after another as they are found, in order.
+
+        The file is searched in all threads, without parsing what cannot match; escapes
+        of JSON and non-ASCII text are found whichever way they are spelled.
+
+        Args:
+            pattern: What to look for.
+            field: ``"texts"`` for what is said, ``"text_ocr_list"`` for that and what
+                can be read in the keyframes.
+            ignore_case: Whether upper and lower case are the same.
+            regex: Whether `pattern` is a regular expression, in the syntax of Rust's
+                regex crate: it takes linear time whatever the pattern is, and so has no
+                backreferences and no look-around.
+            limit: At most so many hits; None for all.
+
+        Raises:
+            ValueError: `pattern` is empty, or no regular expression; the message says
+                where. Or `field` is none of its choices.
+            RecordError: A sample that may match is broken.
+
+        >>> import textbook_fast
+        >>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
+        >>> [hit.sample for hit in ds.search("the valley in between")]
+        [0]
+        """
+        return search(
+            self._files,
+            self._positions_if_some(),
+            pattern,
+            field=field,
+            ignore_case=ignore_case,
+            regex=regex,
+            limit=limit,
+            threads=self._options.threads,
+        )
+
+    @property
+    def videos(self) -> Videos:
+        """The video records, of ``open(..., videos=...)`` or found beside the JSON.
+
+        Raises:
+            SourceNotFoundError: None were given and none were found.
+        """
+        return self._videos.open()
+
+    def filter_videos(
+        self,
+        *,
+        language: str | Collection[str] | None = None,
+        keyword: str | None = None,
+        min_deepseek_score: float | None = None,
+        min_llama_score: float | None = None,
+        min_long_context_score: float | None = None,
+        min_duration: float | None = None,
+        max_duration: float | None = None,
+        where: Callable[[Video], bool] | None = None,
+        match: Match = "all",
+    ) -> Dataset:
+        """A view of the samples whose videos meet all that is given.
+
+        Args:
+            language: As of `VideoFilter`, as are the next seven.
+            keyword: A part of the search keyword or the title, whatever its case.
+            min_deepseek_score: Least score.
+            min_llama_score: Least score.
+            min_long_context_score: Least score.
+            min_duration: Least length of the video in seconds.
+            max_duration: Greatest length of the video in seconds.
+            where: A function of a `Video`.
+            match: ``"all"``: a sample shows wanted videos alone, and one at least;
+                ``"any"``: it shows one or more. A video without a record is not wanted.
+
+        Raises:
+            SourceNotFoundError: There are no video records.
+            RecordError: A sample is broken.
+            ValueError: `match` is none of its choices.
+        """
+        wanted = VideoFilter(
+            language=language,
+            keyword=keyword,
+            min_deepseek_score=min_deepseek_score,
+            min_llama_score=min_llama_score,
+            min_long_context_score=min_long_context_score,
+            min_duration=min_duration,
+            max_duration=max_duration,
+            where=where,
+        )
+        return self.of_videos(self.videos.matching(wanted), match=match)
+
+    def of_videos(self, vids: Iterable[str], *, match: Match = "any") -> Dataset:
+        """A view of the samples that show the videos with these ids: ``match="any"`` of
+        them, or ``"all"``: no others.
+
+        Raises:
+            RecordError: A sample is broken.
+            ValueError: `match` is none of its choices.
+        """
+        _check_choice("match", match, ("all", "any"))
+        threads, _ = choose_threads(self._options.threads)
+        wanted = [vids] if isinstance(vids, str) else list(vids)
+        view = self._positions_if_some()
+        return self.select(_core.samples_of_videos(self._files, view, wanted, match, threads))
+
     @property
     def paths(self) -> list[str]:
         """The files, in the order of their samples."""
@@ -214,11 +345,19 @@ class Dataset(Samples):
     # --- inside
 
     def _viewed(self, view: View) -> Dataset:
-        return Dataset(self._files, self._options, self._reader, view)
+        return Dataset(self._files, self._options, self._reader, view, self._videos)
+
+    def _positions_if_some(self) -> NDArray[np.int64] | None:
+        """The view's positions; None for all."""
+        is_whole = isinstance(self._view, range) and self._view == range(len(self._files))
+        return None if is_whole else self._positions()
 
     def _sample(self, position: int) -> Sample:
         record, number, place = self._files.record(position)
-        return Sample(record, position, (self._paths[number], place), self._reader)
+        return self._make_sample(record, position, (self._paths[number], place))
+
+    def _make_sample(self, record: _core.Record, index: int, source: tuple[str, int]) -> Sample:
+        return self._sample_type(record, index, source, self._reader, self._videos)
 
     def _is_eager(self) -> bool:
         decode = self._options.decode
@@ -245,9 +384,10 @@ def _reopen(
     options: _Options,
     reader: ImageReader,
     view: Any,
+    videos: VideoSource,
 ) -> Dataset:
     files = _open_files(paths, options, expected=identities)
-    return Dataset(files, options, reader, unpack_view(view))
+    return Dataset(files, options, reader, unpack_view(view), videos)
 
 
 def _open_files(
@@ -258,20 +398,24 @@ def _open_files(
     read_sidecar: bool = True,
     write_sidecar: bool = True,
 ) -> _core.Files:
-    threads, _ = choose_threads(options.threads)
-    files = _core.Files(
+    return open_files(
         paths,
         access=options.access,
         recover=options.recover,
-        threads=threads,
+        threads=options.threads,
         expected=expected,
         read_sidecar=read_sidecar,
         write_sidecar=write_sidecar,
     )
-    for info in files.index_info:
-        if info["warning"]:
-            warnings.warn(info["warning"], RuntimeWarning, stacklevel=4)
-    return files
+
+
+def _sample_type(files: _core.Files) -> type[Sample]:
+    """What the records are, judged by the first one."""
+    try:
+        of_clips = len(files) > 0 and files.record(0)[0].has("conversations")
+    except TextbookError:
+        of_clips = False  # it raises when the sample is touched
+    return ClipSample if of_clips else Sample
 
 
 def _probe(files: _core.Files) -> list[str]:
@@ -279,7 +423,9 @@ def _probe(files: _core.Files) -> list[str]:
     paths: list[str] = []
     for position in range(min(PROBED_SAMPLES, len(files))):
         try:
-            of_sample = files.record(position)[0].images
+            record = files.record(position)[0]
+            record = _core.interleave_clips(record, ocr=False, separator=None) or record
+            of_sample = record.images
         except TextbookError:
             continue  # it raises when the sample is touched
         paths.extend(path for path in of_sample or () if path is not None)
@@ -290,27 +436,3 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         good = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name} must be one of {good}, not {value!r}")
-
-
-def _as_paths(path: PathLike | Sequence[PathLike]) -> list[str]:
-    given = [path] if isinstance(path, str | os.PathLike) else list(path)
-    paths = [os.fspath(item) for item in given]
-    if not all(isinstance(item, str) for item in paths):
-        raise TypeError("a path is a str or an os.PathLike of one, not bytes")
-    return paths
-
-
-def _expand(path: PathLike | Sequence[PathLike]) -> list[str]:
-    """The absolute paths that are meant; globs are expanded, in sorted order."""
-    paths: list[str] = []
-    for item in _as_paths(path):
-        if glob.has_magic(item) and not os.path.lexists(item):
-            found = sorted(glob.glob(item, recursive=True))
-            if not found:
-                raise SourceNotFoundError(f"no file matches {item!r}", path=item)
-            paths.extend(found)
-        else:
-            paths.append(item)
-    if not paths:
-        raise ValueError("an empty list of paths was given, at least one is needed")
-    return [os.path.abspath(item) for item in paths]

@@ -25,6 +25,7 @@ __all__ = [
     "StateError",
     "TextbookError",
     "TruncatedError",
+    "VideoNotFoundError",
 ]
 
 
@@ -168,6 +169,16 @@ class StateError(TextbookError, ValueError):
     """
 
     differences: tuple[str, ...]
+
+
+class VideoNotFoundError(TextbookError, KeyError):
+    """There is no record of the video with this id.
+
+    Attributes:
+        vid: The id.
+    """
+
+    vid: str
 
 
 class JpegError(TextbookError, ValueError):

@@ -286,6 +286,7 @@ class Pass(Iterator[Any]):
         self._order: Order = loader._order
         self._readers = [source._reader for source in self._order.sources]
         self._paths = [source._files.paths for source in self._order.sources]
+        self._makers = [source._make_sample for source in self._order.sources]
         self._rank, self._world_size = loader.ranks
         self.epoch = loader._epoch
         self.places: list[int] = []
@@ -409,7 +410,7 @@ class Pass(Iterator[Any]):
         if isinstance(record, Exception):
             raise record
         reader = self._readers[source]
-        sample = Sample(record, index, where, reader)
+        sample = self._makers[source](record, index, where)
         if reader.decodes:
             paths = sample._checked_paths()
             if images is None:

@@ -21,6 +21,7 @@ from textbook_fast.prompt import (
     messages_of,
     render,
 )
+from textbook_fast.videos import Video, VideoSource
 
 __all__ = ["Sample"]
 
@@ -45,23 +46,30 @@ class Sample:
             The message says which sample, where in it, and why.
     """
 
-    __slots__ = ("_fields", "_images", "_reader", "_record", "index", "source")
+    __slots__ = ("_fields", "_images", "_reader", "_record", "_videos", "index", "source")
 
     def __init__(
-        self, record: _core.Record, index: int, source: tuple[str, int], reader: ImageReader
+        self,
+        record: _core.Record,
+        index: int,
+        source: tuple[str, int],
+        reader: ImageReader,
+        videos: VideoSource,
     ) -> None:
         self._record = record
         self._reader = reader
+        self._videos = videos
         self._fields: dict[str, Any] = {}
         self._images: list[Image | ImageError | None] | None = None
         self.index = index
         self.source = source
 
     def __getstate__(self) -> tuple[object, ...]:
-        return self._record.unchecked, self.index, self.source, self._reader, self._images
+        place = (self._record.unchecked, self.index, self.source)
+        return *place, self._reader, self._images, self._videos
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raw, self.index, self.source, self._reader, self._images = state
+        raw, self.index, self.source, self._reader, self._images, self._videos = state
         self._record = _core.Record(raw)
         self._fields = {}
 
@@ -73,7 +81,8 @@ class Sample:
             content = f"{images} images, {len(paths) - images} texts"
         except TextbookError:
             content = "broken record"
-        return f"<textbook_fast.Sample {self.index}: {content}; {path!r}[{position}]>"
+        name = type(self).__name__
+        return f"<textbook_fast.{name} {self.index}: {content}; {path!r}[{position}]>"
 
     # --- the record's fields
 
@@ -149,6 +158,21 @@ class Sample:
         positions and for a name that is no keyframe's.
         """
         return [None if path is None else Keyframe.parse(path) for path in self.image_paths]
+
+    @property
+    def videos(self) -> dict[str, Video | None]:
+        """The records of the videos whose keyframes are in the sample, by their ids in the
+        order in which they appear; None for a video that has no record.
+
+        Raises:
+            SourceNotFoundError: No video records were given to `open`, and none were
+                found beside the JSON.
+        """
+        vids = dict.fromkeys(frame.vid for frame in self.keyframes if frame is not None)
+        if not vids:
+            return {}
+        videos = self._videos.open()
+        return {vid: videos.get(vid) for vid in vids}
 
     def to_dict(self) -> dict[str, Any]:
         """The whole record as ``json.loads`` gives it, unknown keys included. Not kept."""

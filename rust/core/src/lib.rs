@@ -1,6 +1,8 @@
 //! Files in, samples and arrays out: the part of textbook_fast that knows no Python.
 
+mod area;
 mod buffers;
+pub mod clips;
 pub mod columns;
 mod crew;
 pub mod decode;
@@ -9,12 +11,18 @@ pub mod index;
 pub mod keyframe_name;
 pub mod loader;
 pub mod parts;
+pub mod pictures;
 pub mod pool;
 pub mod record;
+pub mod rewrite;
+pub mod search;
+pub mod similarity;
 pub mod source;
+pub mod statistics;
 pub mod store;
 mod structure;
 #[cfg(test)]
 mod test_folder;
+pub mod videos;
 
 pub use error::{Error, Result};

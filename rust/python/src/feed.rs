@@ -15,6 +15,7 @@ use textbook_core::loader::{self, Delivered, From, Next, Settings};
 use crate::errors::to_pyerr;
 use crate::files::Files;
 use crate::images::{ImageStore, image_error, pixel_limit, to_array};
+use crate::passes::interleave_clips;
 use crate::record::Record;
 
 /// How long a wait lasts before Ctrl-C is looked after.
@@ -174,9 +175,21 @@ impl Feed {
         };
         let images = match images {
             None => py.None().into_bound(py),
-            Some(images) => to_list(py, &record, images)?.into_any(),
+            Some(images) => to_list(py, &interleaved(&record)?, images)?.into_any(),
         };
         Ok((source, position, file, place, record, images).into_pyobject(py)?.into_any())
+    }
+}
+
+/// The record that lists the images: that of clips lists them in its interleaved form.
+fn interleaved<'py>(record: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let made = match record.cast::<Record>() {
+        Ok(record) => interleave_clips(record.py(), record, false, None)?,
+        Err(_) => None,
+    };
+    match made {
+        Some(made) => Ok(Bound::new(record.py(), made)?.into_any()),
+        None => Ok(record.clone()),
     }
 }
 

@@ -8,8 +8,11 @@ mod files;
 mod images;
 mod jpeg;
 mod json;
+mod passes;
+mod pictures;
 mod process;
 mod record;
+mod search;
 mod tar;
 mod watch;
 
@@ -23,6 +26,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<files::Files>()?;
     module.add_class::<images::ImageStore>()?;
     module.add_class::<record::Record>()?;
+    module.add_class::<search::Search>()?;
     module.add_function(wrap_pyfunction!(columns::check_column, module)?)?;
     module.add_function(wrap_pyfunction!(columns::read_columns, module)?)?;
     module.add_function(wrap_pyfunction!(feed::permute, module)?)?;
@@ -33,6 +37,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(jpeg::decode_jpeg, module)?)?;
     module.add_function(wrap_pyfunction!(jpeg::decode_jpegs, module)?)?;
     module.add_function(wrap_pyfunction!(jpeg::read_jpeg_header, module)?)?;
+    module.add_function(wrap_pyfunction!(passes::count_samples, module)?)?;
+    module.add_function(wrap_pyfunction!(passes::interleave_clips, module)?)?;
+    module.add_function(wrap_pyfunction!(passes::rewrite_paths, module)?)?;
+    module.add_function(wrap_pyfunction!(passes::samples_of_videos, module)?)?;
+    module.add_function(wrap_pyfunction!(passes::simple_fields, module)?)?;
+    module.add_function(wrap_pyfunction!(pictures::compare_images, module)?)?;
+    module.add_function(wrap_pyfunction!(pictures::make_thumbnail, module)?)?;
+    module.add_function(wrap_pyfunction!(pictures::measure_images, module)?)?;
+    module.add_function(wrap_pyfunction!(pictures::ssim, module)?)?;
     module.add_function(wrap_pyfunction!(process::after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(process::after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(process::available_threads, module)?)?;

@@ -18,6 +18,10 @@ impl Record {
         Record(record::Record::new(bytes))
     }
 
+    pub fn inner(&self) -> &record::Record {
+        &self.0
+    }
+
     fn field<'py>(
         &self,
         py: Python<'py>,
@@ -50,6 +54,11 @@ impl Record {
     fn raw<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.0.check().map_err(|error| to_pyerr(py, &error))?;
         Ok(PyBytes::new(py, self.0.bytes()))
+    }
+
+    /// Whether there is a field with this name.
+    fn has(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        self.0.has(name).map_err(|error| to_pyerr(py, &error))
     }
 
     /// The bytes as they are, even where they are no record.

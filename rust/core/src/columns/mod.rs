@@ -6,11 +6,13 @@ mod values;
 
 use std::sync::Arc;
 
+use crate::clips;
 use crate::error::{Error, Result};
 use crate::index::Progress;
 use crate::keyframe_name::KeyframeName;
 use crate::parts::{self, Parts};
-use crate::record::{Number, Reader, Record, Scalar};
+use crate::record::{Number, Record, Scalar};
+use crate::videos::each_image;
 use values::Value;
 pub use values::{Column, Values};
 
@@ -96,6 +98,11 @@ fn value(record: &Record, name: &Name) -> Value {
 
 fn read(record: &Record, name: &Name) -> Result<Option<Value>> {
     match name {
+        // What a record of clips does not say itself, its interleaved form may.
+        Name::Field(name) if !record.has(name)? => match clips::interleaved(record)? {
+            Some(interleaved) => field(&interleaved, name),
+            None => Ok(None),
+        },
         Name::Field(name) => field(record, name),
         Name::Bytes => {
             Ok(Some(Value::Int(i64::try_from(record.bytes().len()).unwrap_or(i64::MAX))))
@@ -139,22 +146,6 @@ fn field(record: &Record, name: &str) -> Result<Option<Value>> {
             return Err(Error::Record { offset: reader.offset(), reason });
         }
     })
-}
-
-/// Hands each path of the record's images to `look`. Whether there is a list at all.
-fn each_image(record: &Record, mut look: impl FnMut(&str)) -> Result<bool> {
-    let Some(mut reader) = record.field("images")? else { return Ok(false) };
-    if reader.peek() == Some(b'n') {
-        reader.simple()?;
-        return Ok(false);
-    }
-    reader.each_item("field 'images': expected a list", |_, reader: &mut Reader<'_>| {
-        if let Some(text) = reader.nullable_text()? {
-            look(&String::from_utf8_lossy(&text.bytes()?));
-        }
-        Ok(())
-    })?;
-    Ok(true)
 }
 
 #[cfg(test)]

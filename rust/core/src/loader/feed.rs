@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::state::{Encoded, Image, Order, Read, State};
+use crate::clips;
 use crate::crew::{self, Owner, Worker};
 use crate::decode::{self, ImageFailure, Picture};
 use crate::error::{Error, Result};
@@ -374,7 +375,8 @@ impl Shared {
 
 /// The record's images, if it tells them.
 fn wanted_images(record: &Record) -> Option<Vec<Image>> {
-    let mut reader = record.field("images").ok()??;
+    let interleaved = clips::interleaved(record).ok()?;
+    let mut reader = interleaved.as_ref().unwrap_or(record).field("images").ok()??;
     let mut images = Vec::new();
     let read = reader.each_item("a list", |_, reader: &mut Reader<'_>| {
         images.push(match reader.nullable_text()? {

@@ -10,6 +10,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write;
 
 use std::sync::OnceLock;
 
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 use fields::{Field, find_fields};
 pub use reader::{Number, Reader, Scalar};
 pub use text::Text;
+pub use write::{push_escaped, push_string};
 
 /// Deeper nesting than this is an error of its record.
 pub const MAX_DEPTH: usize = 1000;
