@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jpeg_write as jw
@@ -58,7 +58,7 @@ COLORS = (
     *("rgb ids", "rgb jfif", "cmyk adobe", "cmyk bare", "ycck"),
 )
 SCRIPTS = ("all", "each", "backwards", "two and one")
-PROGRESSIONS = ("usual", "spectral", "deep", "random")
+PROGRESSIONS = ("usual", "spectral", "deep", "random", "incomplete")
 EXTRAS = (
     *("none", "comment", "exif", "fill bytes", "junk", "trailing", "two dqt", "thumbnail"),
     *("unused tables", "dri twice"),
@@ -186,50 +186,51 @@ def _coefficients(
     return blocks
 
 
-def _scans(case: Case, factors: list[tuple[int, int]], rng: random.Random) -> list[jw.Scan]:
+def _groups(case: Case, factors: list[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Which components stand in one scan: an MCU has 10 blocks at most."""
     indices = tuple(range(len(factors)))
+    blocks = [h * v for h, v in factors]
+    if case["scans"] == "all" and sum(blocks) <= 10:
+        return [indices]
+    if case["scans"] == "two and one" and len(indices) > 1 and blocks[0] + blocks[-1] <= 10:
+        return [(0, indices[-1]), *((index,) for index in indices[1:-1])]
+    singles: list[tuple[int, ...]] = [(index,) for index in indices]
+    return singles[::-1] if case["scans"] == "backwards" else singles
 
-    def groups() -> list[tuple[int, ...]]:
-        """Which components stand in one scan: an MCU has 10 blocks at most."""
-        fit = sum(h * v for h, v in factors) <= 10
-        if case["scans"] == "all" and fit:
-            return [indices]
-        if case["scans"] == "two and one" and len(indices) > 1:
-            ends = (0, indices[-1])
-            if sum(factors[index][0] * factors[index][1] for index in ends) <= 10:
-                return [ends, *((index,) for index in indices[1:-1])]
-        singles: list[tuple[int, ...]] = [(index,) for index in indices]
-        return singles[::-1] if case["scans"] == "backwards" else singles
 
+def _scans(case: Case, factors: list[tuple[int, int]], rng: random.Random) -> list[jw.Scan]:
+    groups = _groups(case, factors)
     coding = case["coding"]
     if coding in {"baseline", "extended"}:
-        return [jw.Scan(group) for group in groups()]
+        return [jw.Scan(group) for group in groups]
     lowest = {"usual": 1, "spectral": 0, "deep": 3}.get(coding, rng.randrange(4))
-    scans = [jw.Scan(group, 0, 0, 0, lowest) for group in groups()]
-    scans += [
-        jw.Scan(group, 0, 0, low + 1, low)
-        for low in range(lowest - 1, -1, -1)
-        for group in groups()
-    ]
-    later: list[list[jw.Scan]] = [scans[len(groups()) :]]
-    for index in indices:
-        borders = {"usual": (1, 6, 64), "spectral": (1, 2, 11, 64), "deep": (1, 64)}.get(coding)
-        if borders is None:
-            borders = (1, *sorted(rng.sample(range(2, 64), rng.randrange(4))), 64)
-        for start, end in itertools.pairwise(borders):
-            low = {"usual": 2, "spectral": 0, "deep": 3}.get(coding, rng.randrange(4))
-            band = [jw.Scan((index,), start, end - 1, 0, low)]
-            band += [
-                jw.Scan((index,), start, end - 1, bit + 1, bit) for bit in range(low - 1, -1, -1)
-            ]
-            later.append(band)
-    scans = scans[: len(groups())]
-    # Bands in turn, or as it comes; each band's own scans stay in order.
-    order = [number for number, band in enumerate(later) for _ in band]
-    if coding == "random":
+    first = [jw.Scan(group, 0, 0, 0, lowest) for group in groups]
+    bits = range(lowest - 1, -1, -1)
+    bands = [[jw.Scan(group, 0, 0, bit + 1, bit) for bit in bits for group in groups]]
+    bands += [band for index in range(len(factors)) for band in _bands(coding, index, rng)]
+    # The bands in turn, or as it comes; each band's own scans stay in order.
+    order = [number for number, band in enumerate(bands) for _ in band]
+    if coding in {"random", "incomplete"}:
         rng.shuffle(order)
-    queues = [iter(band) for band in later]
-    return scans + [next(queues[number]) for number in order]
+    queues = [iter(band) for band in bands]
+    later = [next(queues[number]) for number in order]
+    if coding == "incomplete":  # the decoder smooths what is not known yet
+        del later[rng.randrange(len(later)) :]
+    return first + later
+
+
+def _bands(coding: str, index: int, rng: random.Random) -> Iterator[list[jw.Scan]]:
+    """The AC scans of a component: for each band of coefficients first the high bits."""
+    borders = {"usual": (1, 6, 64), "spectral": (1, 2, 11, 64), "deep": (1, 64)}.get(coding)
+    if borders is None:
+        borders = (1, *sorted(rng.sample(range(2, 64), rng.randrange(4))), 64)
+    for start, end in itertools.pairwise(borders):
+        low = {"usual": 2, "spectral": 0, "deep": 3}.get(coding, rng.randrange(4))
+        first = jw.Scan((index,), start, end - 1, 0, low)
+        refined = (
+            jw.Scan((index,), start, end - 1, bit + 1, bit) for bit in range(low - 1, -1, -1)
+        )
+        yield [first, *refined]
 
 
 def _with_extra(data: bytes, extra: str, *, has_restarts: bool) -> bytes:

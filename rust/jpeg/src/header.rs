@@ -2,7 +2,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use crate::JpegError;
-use crate::markers::{APP0, APP1, APP14, COM, DRI, EOI, SOI, SOS, Segment, next_segment};
+use crate::markers::{APP0, APP1, APP14, COM, DAC, DHT, DRI, EOI, SOI, SOS, Segment, next_segment};
 use crate::orientation::read_orientation;
 
 /// A component of the frame.
@@ -114,8 +114,8 @@ pub fn read_header(data: &[u8]) -> Result<Header, JpegError> {
             APP14 if body.starts_with(b"Adobe") && body.len() >= 12 => {
                 adobe_transform = body.get(11).copied();
             }
-            // DHT, JPG and DAC lie among the frame headers' codes.
-            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+            // DHT and DAC lie among the frame headers' codes.
+            0xc0..=0xcf if !matches!(marker, DHT | DAC) => {
                 if frame.is_some() {
                     return Err(bad(offset, "SOF", "there is a second frame header"));
                 }

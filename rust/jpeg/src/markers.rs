@@ -10,6 +10,8 @@ pub(crate) const DRI: u8 = 0xdd;
 pub(crate) const COM: u8 = 0xfe;
 pub(crate) const DQT: u8 = 0xdb;
 pub(crate) const DHT: u8 = 0xc4;
+/// Of arithmetic coding; means nothing to Huffman coding.
+pub(crate) const DAC: u8 = 0xcc;
 /// The frame header of JPEG-LS (ITU-T T.87).
 pub(crate) const SOF_JPEG_LS: u8 = 0xf7;
 pub(crate) const APP0: u8 = 0xe0;

@@ -52,22 +52,23 @@ impl Tables {
         self.quantization.get(usize::from(index))?.as_ref()
     }
 
-    /// A DC table: what a DHT defined, or the standard one.
-    pub(crate) fn dc(&self, index: u8) -> Option<HuffmanSpec> {
-        self.dc.get(usize::from(index)).copied().flatten().or(match index {
-            0 => Some(standard::DC_LUMINANCE),
-            1 => Some(standard::DC_CHROMINANCE),
-            _ => None,
-        })
+    /// The tables that sequential coding begins with: the standard ones, which the files of
+    /// MJPEG leave out. Progressive coding has to define its own.
+    pub(crate) fn standard() -> Tables {
+        let dc = [standard::DC_LUMINANCE, standard::DC_CHROMINANCE].map(Some);
+        let ac = [standard::AC_LUMINANCE, standard::AC_CHROMINANCE].map(Some);
+        let four = |[luminance, chrominance]: [_; 2]| [luminance, chrominance, None, None];
+        Tables { quantization: [None; 4], dc: four(dc), ac: four(ac) }
     }
 
-    /// An AC table: what a DHT defined, or the standard one.
+    /// A DC table.
+    pub(crate) fn dc(&self, index: u8) -> Option<HuffmanSpec> {
+        self.dc.get(usize::from(index)).copied().flatten()
+    }
+
+    /// An AC table.
     pub(crate) fn ac(&self, index: u8) -> Option<HuffmanSpec> {
-        self.ac.get(usize::from(index)).copied().flatten().or(match index {
-            0 => Some(standard::AC_LUMINANCE),
-            1 => Some(standard::AC_CHROMINANCE),
-            _ => None,
-        })
+        self.ac.get(usize::from(index)).copied().flatten()
     }
 
     /// Takes over the tables of a DQT segment.

@@ -108,6 +108,9 @@ fn reserved_markers_are_refused_with_their_place() {
         let mut other = data.clone();
         other.splice(at..at, [0xff, 0xec, 0, 2]);
         assert_eq!(decode(&other), decode(&data), "APP12 is passed over");
+        let mut other = data.clone();
+        other.splice(at..at, [0xff, 0xcc, 0, 4, 0, 0x10]);
+        assert_eq!(decode(&other), decode(&data), "DAC is passed over");
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::JpegError;
 use crate::header::Header;
-use crate::markers::{DHT, DQT, DRI, EOI, SOI, SOS, Segment, next_segment};
+use crate::markers::{DAC, DHT, DQT, DRI, EOI, SOI, SOS, Segment, next_segment};
 use crate::scan::ScanHeader;
 use crate::tables::Tables;
 
@@ -37,7 +37,8 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(data: &'a [u8], header: &'a Header) -> Walk<'a> {
-        Walk { data, header, at: 2, tables: Tables::default(), restart_interval: 0 }
+        let tables = if header.is_progressive { Tables::default() } else { Tables::standard() };
+        Walk { data, header, at: 2, tables, restart_interval: 0 }
     }
 
     /// The next scan, or `None` at the end of the picture.
@@ -52,7 +53,8 @@ impl<'a> Walk<'a> {
                 DRI => self.restart_interval = read_restart_interval(offset, body)?,
                 SOI => return Err(bad(offset, "SOI", "a picture begins inside of this one")),
                 EOI => return Ok(None),
-                0xc0..=0xcf if offset > self.header.scan_offset => {
+                // DAC lies among the frame headers' codes.
+                0xc0..=0xcf if marker != DAC && offset > self.header.scan_offset => {
                     return Err(bad(offset, "SOF", "there is a second frame header"));
                 }
                 SOS => {

@@ -1,0 +1,109 @@
+//! The checks themselves, on seeds and on what a simple mutator makes of them: they hold on
+//! any compiler, and fail where a parser is wrong (tried out by breaking one).
+
+use std::path::Path;
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % bound.max(1)
+    }
+}
+
+/// Runs a check on seeds and on mutations of them.
+fn run(seeds: &[Vec<u8>], rounds: usize, alphabet: &[u8], check: fn(&[u8])) {
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    check(&[]);
+    seeds.iter().for_each(|seed| check(seed));
+    for _ in 0..rounds {
+        let mut data = seeds[numbers.below(seeds.len())].clone();
+        for _ in 0..=numbers.below(4) {
+            let at = numbers.below(data.len() + 1);
+            let byte = match numbers.below(3) {
+                0 => numbers.below(256) as u8,
+                _ => alphabet[numbers.below(alphabet.len())],
+            };
+            match numbers.below(5) {
+                0 if at < data.len() => drop(data.remove(at)),
+                1 if at < data.len() => data[at] = byte,
+                2 if at < data.len() => data[at] ^= 1 << numbers.below(8),
+                3 => data.truncate(at),
+                _ => data.insert(at, byte),
+            }
+        }
+        check(&data);
+    }
+}
+
+fn jpegs() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jpeg/tests/data");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the golden files")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jpg"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() > 60);
+    paths.iter().map(|path| std::fs::read(path).expect("readable")).collect()
+}
+
+fn texts(list: &[&str]) -> Vec<Vec<u8>> {
+    list.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+const JSON: &[u8] = b"{}[],:\"\\ \n0e.-utfn";
+
+#[test]
+fn jpeg_header() {
+    run(&jpegs(), 20_000, &[0x00, 0xff, 0xc0, 0xda, 0xd9, 0x11], crate::jpeg_header::check);
+}
+
+#[test]
+fn jpeg_decode() {
+    run(&jpegs(), 4_000, &[0x00, 0xff, 0xd0, 0xda, 0xd9, 0x11], crate::jpeg_decode::check);
+}
+
+#[test]
+fn json_index() {
+    let seeds = texts(&[
+        r#"[{"a": 1}, {"b": "]}"}, {"c": [2, {}]}, {}]"#,
+        "[\n    {\n        \"images\": [null, \"a\\\"b\"]\n    },\n    {}\n]\n",
+        "\u{feff}[{}]",
+        "{\"a\": 1}\n{\"b\": [2]}\n\n{}\n",
+        "[]",
+        "[{\"a\":\"\\\\\"},{\"b\":{\"c\":[[]]}}]",
+    ]);
+    run(&seeds, 4_000, JSON, crate::json_index::check);
+}
+
+#[test]
+fn record() {
+    let seeds = texts(&[
+        r#"{"images": ["a.jpg", null], "texts": [null, "x\u00e9\n"], "token_num": -1.5e3}"#,
+        r#"{"a": {"b": [true, false, null, NaN, -Infinity, 0.1]}, "a": "\ud800", "": []}"#,
+        " {} ",
+        "{\"\u{e9}\u{1f600}\": \"\u{e9}\u{1f600}\"}",
+    ]);
+    run(&seeds, 60_000, JSON, crate::record::check);
+}
+
+#[test]
+fn sidecar() {
+    let seeds = [vec![0], vec![8, 2, 0], vec![0x90; 20], vec![0xff; 90], vec![0xd0, 1, 2, 3]];
+    run(&seeds, 2_000, &[0x00, 0xff, 0x80, 0xb0, 0xd0], crate::sidecar::check);
+}
+
+#[test]
+fn keyframe_name() {
+    let seeds = texts(&[
+        "/mnt/x/-1_ixJ@V-As/-1_ixJ@V-As@2250.2200000000003_2271.26#12.jpg",
+        "a@51000.1_1e5#1.jpg",
+        "a@1_2#1.JPEG",
+    ]);
+    run(&seeds, 60_000, b"@_#./-+e0123456789a", crate::keyframe_name::check);
+}
