@@ -215,7 +215,7 @@ fn decode_sequential<K: Kernels>(
         scratch.planes.flat = None;
     }
     let tables = &walk.tables;
-    let scan = Scan {
+    let mut scan = Scan {
         offset: *offset,
         start: *start,
         data,
@@ -226,6 +226,13 @@ fn decode_sequential<K: Kernels>(
         restart_interval: walk.restart_interval,
         quantization: quantization(tables, *offset, header, scan_header)?,
     };
+    for number in 0..scan.layout.unit_count {
+        let place = usize::from(scan.layout.units[number].component);
+        let index = scan_header.components[place].index;
+        if index >= scratch.planes.count || scratch.planes.plane(index).block == 1 {
+            scan.layout.want_dc_only(number);
+        }
+    }
     scratch.clock.mark(Stage::Tables);
     walk.at = scratch.coded.fill(data, *start)?;
     scratch.clock.mark(Stage::Unstuff);

@@ -106,6 +106,8 @@ pub(crate) struct ScanLayout {
     pub units: [Unit; MAX_UNITS],
     /// How many there are.
     pub unit_count: usize,
+    /// Of which of them more than the DC coefficient is wanted: bit `k` for number `k`.
+    wanted: u16,
     /// The bits of MCUs without any change, repeated.
     zero_pattern: u64,
     /// How many such MCUs so many equal bits are.
@@ -138,6 +140,7 @@ impl ScanLayout {
         let mut layout = ScanLayout {
             units: all,
             unit_count,
+            wanted: u16::MAX,
             zero_pattern: 0,
             zero_runs: [0; 65],
             zero_length: length,
@@ -154,6 +157,18 @@ impl ScanLayout {
             }
         }
         layout
+    }
+}
+
+impl ScanLayout {
+    /// Of the block with this number, no more than the DC coefficient is wanted.
+    pub(crate) fn want_dc_only(&mut self, number: usize) {
+        self.wanted &= !(1 << number);
+    }
+
+    /// Whether all coefficients are wanted.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.wanted == u16::MAX
     }
 }
 
@@ -226,10 +241,15 @@ fn put(block: &mut Block, place: u32, value: i16) {
     block.0[usize::from(ZIGZAG[place as usize & 63] & 63)] = value;
 }
 
-/// Decodes the AC coefficients of a block, which holds zeros behind its DC coefficient.
+/// Decodes the AC coefficients of a block, which holds zeros behind its DC coefficient; or
+/// passes over them, if it is not to `KEEP` them.
 /// Enough bits for [`LOOKUPS`] are ahead. Returns the last place in zigzag order.
 #[inline(always)]
-fn decode_ac(bits: &mut BitReader<'_>, table: &AcTable, block: &mut Block) -> Result<u32, Broken> {
+fn decode_ac<const KEEP: bool>(
+    bits: &mut BitReader<'_>,
+    table: &AcTable,
+    block: &mut Block,
+) -> Result<u32, Broken> {
     let mut place = 0;
     'more: loop {
         let entry = 'last: {
@@ -239,8 +259,10 @@ fn decode_ac(bits: &mut BitReader<'_>, table: &AcTable, block: &mut Block) -> Re
                 if both >= 63 {
                     break 'last entry;
                 }
-                put(block, place + entry.first(), entry.first_value());
-                put(block, both, entry.last_value());
+                if KEEP {
+                    put(block, place + entry.first(), entry.first_value());
+                    put(block, both, entry.last_value());
+                }
                 bits.consume(entry.noisy_length());
                 place = both;
             }
@@ -250,8 +272,10 @@ fn decode_ac(bits: &mut BitReader<'_>, table: &AcTable, block: &mut Block) -> Re
         let last = (place + entry.both()).wrapping_sub(END_OF_BLOCK);
         if last < 63 {
             // Without a value before the end, `first` is 0 and changes nothing.
-            let natural = ZIGZAG[(place + entry.first()) as usize & 63];
-            block.0[usize::from(natural & 63)] |= entry.first_value();
+            if KEEP {
+                let natural = ZIGZAG[(place + entry.first()) as usize & 63];
+                block.0[usize::from(natural & 63)] |= entry.first_value();
+            }
             bits.consume(entry.noisy_length());
             return Ok(last);
         }
@@ -266,7 +290,9 @@ fn decode_ac(bits: &mut BitReader<'_>, table: &AcTable, block: &mut Block) -> Re
             bits.consume(symbol.length());
             return Ok(place);
         }
-        put(block, next, symbol.value(bits.ahead));
+        if KEEP {
+            put(block, next, symbol.value(bits.ahead));
+        }
         bits.consume(symbol.length());
         if next == 63 {
             return Ok(next);
@@ -294,8 +320,9 @@ fn repeat(dc: &mut [i16], slots: &mut [u32], record: &[i16; RECORD], count: usiz
 }
 
 /// Decodes the MCUs from `first` to `end` of a row. `end_bit`: where the coded bits end.
+/// `ALL`: all coefficients are wanted.
 #[inline(always)]
-pub(crate) fn decode_mcus(
+pub(crate) fn decode_mcus<const ALL: bool>(
     reader: &mut BitReader<'_>,
     end_bit: usize,
     layout: &ScanLayout,
@@ -363,15 +390,21 @@ pub(crate) fn decode_mcus(
             }
             *dc = *prediction;
             let block = &mut blocks[used];
-            block.0 = [0; 64];
-            block.0[0] = *prediction;
-            let last = decode_ac(&mut bits, ac_table, block)?;
+            let is_wanted = ALL || layout.wanted >> number & 1 == 1;
+            let last = if is_wanted {
+                block.0 = [0; 64];
+                block.0[0] = *prediction;
+                decode_ac::<true>(&mut bits, ac_table, block)?
+            } else {
+                decode_ac::<false>(&mut bits, ac_table, block)?
+            };
             lasts[used] = last as u8;
             // A large difference hides the end of the block from the DC table.
             owners[used] = (mcu as u32) << 4 | number;
-            mcu_coded |= u16::from(last > 0) << number;
-            used += usize::from(last > 0);
-            *slot = if last > 0 { used as u32 } else { 0 };
+            let is_kept = last > 0 && is_wanted;
+            mcu_coded |= u16::from(is_kept) << number;
+            used += usize::from(is_kept);
+            *slot = if is_kept { used as u32 } else { 0 };
         }
         coded[mcu] = mcu_coded;
         at += count;

@@ -1,7 +1,8 @@
 //! Our decoder beside libjpeg-turbo, one core, from C, on the same bytes.
 //!
-//! `compare FOLDER [ROUNDS]`: checks that the pixels are equal, then times both, picture
-//! by picture in turns, best of the rounds. `fingerprint FOLDER`: a line for each file
+//! `compare FOLDER [ROUNDS [SCALE [gray]]]`: checks that the pixels are equal, then times
+//! both, picture by picture in turns, best of the rounds; SCALE is 1, 2, 4 or 8, by which
+//! the result is smaller. `fingerprint FOLDER`: a line for each file
 //! with the CRC-32 of its pixels, or the kind of error, to compare with other decoders.
 
 mod turbo;
@@ -9,7 +10,7 @@ mod turbo;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use textbook_jpeg::{Decoder, read_header};
+use textbook_jpeg::{Color, Decoder, Options, Scale, read_header};
 use textbook_simd::Level;
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -32,14 +33,15 @@ fn main() {
     let mut paths = Vec::new();
     files(Path::new(folder), &mut paths);
     paths.sort();
+    let number =
+        |place: usize, other| rest.get(place).map_or(other, |text| text.parse().expect("a number"));
+    let has_gray = |place: usize| rest.get(place).is_some_and(|color| color == "gray");
     match command.as_str() {
-        "compare" => {
-            compare(&paths, rest.first().map_or(9, |text| text.parse().expect("a number")))
-        }
+        "compare" => compare(&paths, number(0, 9), number(1, 1), has_gray(2)),
         "fingerprint" => fingerprint(&paths),
         #[cfg(feature = "stages")]
         "stages" => stages(&paths, rest.first().map_or(9, |text| text.parse().expect("a number"))),
-        "loop" => repeat(&paths),
+        "loop" => repeat(&paths, &options(number(0, 1), has_gray(1))),
         _ => eprintln!("no such command"),
     }
 }
@@ -48,14 +50,8 @@ fn main() {
 #[cfg(feature = "stages")]
 fn stages(paths: &[PathBuf], rounds: usize) {
     use textbook_jpeg::Stage;
-    let all = [
-        Stage::Tables,
-        Stage::Unstuff,
-        Stage::Entropy,
-        Stage::Flat,
-        Stage::Idct,
-        Stage::Color,
-    ];
+    let all =
+        [Stage::Tables, Stage::Unstuff, Stage::Entropy, Stage::Flat, Stage::Idct, Stage::Color];
     let mut decoder = Decoder::new();
     let mut out = Vec::new();
     let mut sums = [0.0; 6];
@@ -81,8 +77,22 @@ fn stages(paths: &[PathBuf], rounds: usize) {
     println!("sum: {:.4} ms", sums.iter().sum::<f64>() / paths.len() as f64 * 1e3);
 }
 
+fn options(scale: usize, is_gray: bool) -> Options {
+    Options {
+        color: if is_gray { Color::Gray } else { Color::Rgb },
+        scale: match scale {
+            1 => Scale::Full,
+            2 => Scale::Half,
+            4 => Scale::Quarter,
+            8 => Scale::Eighth,
+            _ => panic!("SCALE is 1, 2, 4 or 8"),
+        },
+        ..Options::default()
+    }
+}
+
 /// Decodes for some seconds: something for a profiler to look at.
-fn repeat(paths: &[PathBuf]) {
+fn repeat(paths: &[PathBuf], options: &Options) {
     let data: Vec<Vec<u8>> =
         paths.iter().map(|path| std::fs::read(path).expect("readable")).collect();
     let mut decoder = Decoder::new();
@@ -91,8 +101,8 @@ fn repeat(paths: &[PathBuf]) {
     while start.elapsed().as_secs() < 5 {
         for data in &data {
             let header = read_header(data).expect("a header");
-            out.resize(header.width as usize * header.height as usize * 3, 0);
-            decoder.decode_rgb(data, &mut out).expect("pixels");
+            out.resize(options.size(&header).bytes(), 0);
+            decoder.decode(data, options, &mut out).expect("pixels");
         }
     }
 }
@@ -135,21 +145,22 @@ fn fingerprint(paths: &[PathBuf]) {
     }
 }
 
-fn compare(paths: &[PathBuf], rounds: usize) {
+fn compare(paths: &[PathBuf], rounds: usize, scale: usize, is_gray: bool) {
+    let options = options(scale, is_gray);
     let mut turbo = turbo::Turbo::new();
     let mut ours = Decoder::new();
-    println!("level: {}", Level::active());
+    println!("level: {}, scale 1/{scale}, gray: {is_gray}", Level::active());
     let (mut ratios, mut total) = (Vec::new(), [0.0; 2]);
     let (mut out, mut expected) = (Vec::new(), Vec::new());
     let mut unequal = 0;
     for path in paths {
         let data = std::fs::read(path).expect("readable");
         let header = read_header(&data).expect("a header");
-        let length = header.width as usize * header.height as usize * 3;
-        out.resize(length, 1);
-        expected.resize(length, 2);
-        turbo.decode(&data, header.width, header.height, &mut expected);
-        ours.decode_rgb(&data, &mut out).expect("pixels");
+        let size = options.size(&header);
+        out.resize(size.bytes(), 1);
+        expected.resize(size.bytes(), 2);
+        turbo.decode(&data, scale, is_gray, size.row_bytes(), &mut expected);
+        ours.decode(&data, &options, &mut out).expect("pixels");
         if out != expected {
             unequal += 1;
             let at = out.iter().zip(&expected).position(|(a, b)| a != b).unwrap_or(0);
@@ -159,10 +170,10 @@ fn compare(paths: &[PathBuf], rounds: usize) {
         let mut best = [f64::MAX; 2];
         for _ in 0..rounds {
             let start = Instant::now();
-            turbo.decode(&data, header.width, header.height, &mut expected);
+            turbo.decode(&data, scale, is_gray, size.row_bytes(), &mut expected);
             best[0] = best[0].min(start.elapsed().as_secs_f64());
             let start = Instant::now();
-            let decoded = ours.decode_rgb(&data, &mut out);
+            let decoded = ours.decode(&data, &options, &mut out);
             best[1] = best[1].min(start.elapsed().as_secs_f64());
             decoded.expect("pixels");
         }

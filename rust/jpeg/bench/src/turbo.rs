@@ -14,21 +14,40 @@ impl Turbo {
         Turbo(handle.cast())
     }
 
-    pub fn decode(&mut self, data: &[u8], width: u32, height: u32, out: &mut [u8]) {
-        assert_eq!(out.len(), width as usize * height as usize * 3);
-        // SAFETY: the data is as long as said, and `out` has room for width x height RGB
-        // pixels without gaps, which the header of the data says.
-        let failed = unsafe {
-            turbojpeg_sys::tj3DecompressHeader(self.0.cast(), data.as_ptr(), data.len() as _)
-                | turbojpeg_sys::tj3Decompress8(
-                    self.0.cast(),
-                    data.as_ptr(),
-                    data.len() as _,
-                    out.as_mut_ptr(),
-                    (width * 3) as c_int,
-                    turbojpeg_sys::TJPF_TJPF_RGB as c_int,
-                )
-        };
-        assert_eq!(failed, 0, "libjpeg-turbo fails");
+    /// Decodes at a half, a quarter or an eighth (`denominator`), to RGB or gray, to rows of
+    /// `row_bytes` without gaps.
+    pub fn decode(
+        &mut self,
+        data: &[u8],
+        denominator: usize,
+        is_gray: bool,
+        row_bytes: usize,
+        out: &mut [u8],
+    ) {
+        let format =
+            if is_gray { turbojpeg_sys::TJPF_TJPF_GRAY } else { turbojpeg_sys::TJPF_TJPF_RGB };
+        let scale = turbojpeg_sys::tjscalingfactor { num: 1, denom: denominator as c_int };
+        // SAFETY: the data is as long as said, and `out` has room for the pixels at this
+        // scale, which the header of the data says and the assertion makes sure of.
+        unsafe {
+            let header =
+                turbojpeg_sys::tj3DecompressHeader(self.0.cast(), data.as_ptr(), data.len() as _);
+            let scaled = turbojpeg_sys::tj3SetScalingFactor(self.0.cast(), scale);
+            let height = turbojpeg_sys::tj3Get(
+                self.0.cast(),
+                turbojpeg_sys::TJPARAM_TJPARAM_JPEGHEIGHT as c_int,
+            );
+            let rows = (height as usize).div_ceil(denominator);
+            assert_eq!((header, scaled, out.len()), (0, 0, rows * row_bytes));
+            let failed = turbojpeg_sys::tj3Decompress8(
+                self.0.cast(),
+                data.as_ptr(),
+                data.len() as _,
+                out.as_mut_ptr(),
+                row_bytes as c_int,
+                format as c_int,
+            );
+            assert_eq!(failed, 0, "libjpeg-turbo fails");
+        }
     }
 }

@@ -58,7 +58,19 @@ impl super::Kernels for Kernels {
         mcus: Range<usize>,
         row: &mut MacroRow,
     ) -> Result<(), Broken> {
-        with_avx2!(decode_mcus(reader, end_bit, layout, tables, predictions, mcus, row))
+        if layout.wants_all() {
+            with_avx2!(decode_mcus::<true>(reader, end_bit, layout, tables, predictions, mcus, row))
+        } else {
+            with_avx2!(decode_mcus::<false>(
+                reader,
+                end_bit,
+                layout,
+                tables,
+                predictions,
+                mcus,
+                row
+            ))
+        }
     }
 
     #[inline(always)]
@@ -79,7 +91,18 @@ impl super::Kernels for Kernels {
 
     #[inline(always)]
     fn idct_4x4(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
-        with_avx2!(super::reduced_avx2::idct_4x4(jobs, blocks, table, plane));
+        with_avx2!(super::reduced_avx2::idct_4x4::<false>(jobs, blocks, table, plane));
+    }
+
+    #[inline(always)]
+    fn idct_4x4_corner(
+        self,
+        jobs: &[Job],
+        blocks: &[Block],
+        table: &Quantization,
+        plane: PlaneMut<'_>,
+    ) {
+        with_avx2!(super::reduced_avx2::idct_4x4::<true>(jobs, blocks, table, plane));
     }
 
     #[inline(always)]
@@ -133,7 +156,7 @@ fn run<T>(code: impl FnOnce() -> T) -> T {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline(never)]
-fn decode_mcus(
+fn decode_mcus<const ALL: bool>(
     reader: &mut BitReader<'_>,
     end_bit: usize,
     layout: &ScanLayout,
@@ -142,7 +165,7 @@ fn decode_mcus(
     mcus: Range<usize>,
     row: &mut MacroRow,
 ) -> Result<(), Broken> {
-    entropy::decode_mcus(reader, end_bit, layout, tables, predictions, mcus, row)
+    entropy::decode_mcus::<ALL>(reader, end_bit, layout, tables, predictions, mcus, row)
 }
 
 /// Two constants for `madd`: the first goes with the even lanes.

@@ -62,6 +62,15 @@ pub(crate) trait Kernels: Copy {
     /// Dequantizes and transforms blocks to 4 x 4 pixels each.
     fn idct_4x4(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
 
+    /// The same for blocks that are 0 outside of their top left 4 x 4 coefficients.
+    fn idct_4x4_corner(
+        self,
+        jobs: &[Job],
+        blocks: &[Block],
+        table: &Quantization,
+        plane: PlaneMut<'_>,
+    );
+
     /// Dequantizes and transforms blocks to 2 x 2 pixels each.
     fn idct_2x2(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
 

@@ -104,18 +104,18 @@ pub(super) fn idct_2x2_block(block: &Block, table: &Quantization) -> [[u8; 2]; 2
 /// The pixel of a block that has only a DC coefficient, or becomes one pixel. `size`: pixels
 /// of the block, across and down.
 #[inline]
-pub(crate) fn flat_pixel_of_size(size: usize, dc: i16, table: &Quantization) -> u8 {
+pub(crate) fn flat_pixel_of_size(size: usize, dc: i16, factor: i16) -> u8 {
     match size {
         // The C code: 32-bit product, and 10 bits of the result count.
         1 => {
-            let value = (i32::from(dc) * i32::from(table[0]) + 4) >> 3;
+            let value = (i32::from(dc) * i32::from(factor) + 4) >> 3;
             pixel(value << 22 >> 22)
         }
         // 15 bits of the product count.
         2 => {
-            let value = i32::from(dc.wrapping_mul(table[0])) << 17;
+            let value = i32::from(dc.wrapping_mul(factor)) << 17;
             pixel(value.wrapping_add(1 << 19) >> 20)
         }
-        _ => super::scalar::flat_pixel(dc, table[0]),
+        _ => super::scalar::flat_pixel(dc, factor),
     }
 }

@@ -46,11 +46,26 @@ fn widen_scaled<const SHIFT: i32>(a: __m256i) -> [__m256i; 2] {
     ]
 }
 
+// No closures here: they are compiled without the instructions where they are not inlined.
+
 #[target_feature(enable = "avx2")]
 #[inline]
-fn descale<const SHIFT: i32>(a: [__m256i; 2]) -> [__m256i; 2] {
-    let round = _mm256_set1_epi32(1 << (SHIFT - 1));
-    a.map(|a| _mm256_srai_epi32::<SHIFT>(_mm256_add_epi32(a, round)))
+fn descale<const SHIFT: i32>(a: __m256i) -> __m256i {
+    _mm256_srai_epi32::<SHIFT>(_mm256_add_epi32(a, _mm256_set1_epi32(1 << (SHIFT - 1))))
+}
+
+/// Descales and packs both halves of a row of sums.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn pack<const SHIFT: i32>(a: [__m256i; 2]) -> __m256i {
+    _mm256_packs_epi32(descale::<SHIFT>(a[0]), descale::<SHIFT>(a[1]))
+}
+
+/// Pairs of values times pairs of factors, each pair summed.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn madd(values: __m256i, first: i32, second: i32) -> __m256i {
+    _mm256_madd_epi16(values, _mm256_set1_epi32((first & 0xffff) | second << 16))
 }
 
 /// The first pass of 4 x 4: rows of coefficients to four rows of sums.
@@ -70,9 +85,12 @@ fn columns_4(r: [__m256i; 8]) -> [__m256i; 4] {
             multiply_add(r[5], r[7], F_1_451, -F_0_211),
         ),
     ];
-    [add(even[0], odd[0]), add(even[1], odd[1]), sub(even[1], odd[1]), sub(even[0], odd[0])]
-        .map(|sums| descale::<12>(sums))
-        .map(|[low, high]| _mm256_packs_epi32(low, high))
+    [
+        pack::<12>(add(even[0], odd[0])),
+        pack::<12>(add(even[1], odd[1])),
+        pack::<12>(sub(even[1], odd[1])),
+        pack::<12>(sub(even[0], odd[0])),
+    ]
 }
 
 /// The second pass of 4 x 4: to 16 pixels of each block, row by row.
@@ -80,34 +98,58 @@ fn columns_4(r: [__m256i; 8]) -> [__m256i; 4] {
 #[inline]
 fn rows_4(sums: [__m256i; 4]) -> __m256i {
     // Four values of each column in a row; the columns in pairs.
-    let pair = |a: __m256i, b: __m256i| (_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b));
-    let ((top_low, top_high), (bottom_low, bottom_high)) =
-        (pair(sums[0], sums[1]), pair(sums[2], sums[3]));
+    let (top_low, top_high) =
+        (_mm256_unpacklo_epi16(sums[0], sums[1]), _mm256_unpackhi_epi16(sums[0], sums[1]));
+    let (bottom_low, bottom_high) =
+        (_mm256_unpacklo_epi16(sums[2], sums[3]), _mm256_unpackhi_epi16(sums[2], sums[3]));
     let c01 = _mm256_unpacklo_epi32(top_low, bottom_low);
     let c23 = _mm256_unpackhi_epi32(top_low, bottom_low);
     let c45 = _mm256_unpacklo_epi32(top_high, bottom_high);
     let c67 = _mm256_unpackhi_epi32(top_high, bottom_high);
-    let madd = |values: __m256i, first: i32, second: i32| {
-        _mm256_madd_epi16(values, _mm256_set1_epi32((first & 0xffff) | second << 16))
-    };
-    let zero = _mm256_setzero_si256();
-    let first = _mm256_srai_epi32::<2>(_mm256_unpacklo_epi16(zero, c01));
     let second = madd(_mm256_unpacklo_epi16(c23, c67), F_1_847, -F_0_765);
     let (c13, c57) = (_mm256_unpackhi_epi16(c01, c23), _mm256_unpackhi_epi16(c45, c67));
     let odd = [
         _mm256_add_epi32(madd(c13, F_2_562, F_0_899), madd(c57, -F_0_601, -F_0_509)),
         _mm256_add_epi32(madd(c13, F_1_061, -F_2_172), madd(c57, F_1_451, -F_0_211)),
     ];
+    finish_4(c01, second, odd)
+}
+
+/// The sums of the second pass to 16 pixels of each block. `c01` begins with column 0.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn finish_4(c01: __m256i, second: __m256i, odd: [__m256i; 2]) -> __m256i {
+    let zero = _mm256_setzero_si256();
+    let first = _mm256_srai_epi32::<2>(_mm256_unpacklo_epi16(zero, c01));
     let even = [_mm256_add_epi32(first, second), _mm256_sub_epi32(first, second)];
-    let [p0, p3] =
-        descale::<19>([_mm256_add_epi32(even[0], odd[0]), _mm256_sub_epi32(even[0], odd[0])]);
-    let [p1, p2] =
-        descale::<19>([_mm256_add_epi32(even[1], odd[1]), _mm256_sub_epi32(even[1], odd[1])]);
-    // Each holds one column; as bytes 4 x 4, and those transposed.
-    let bytes = _mm256_packs_epi16(_mm256_packs_epi32(p0, p1), _mm256_packs_epi32(p2, p3));
+    let left = pack::<19>([_mm256_add_epi32(even[0], odd[0]), _mm256_add_epi32(even[1], odd[1])]);
+    let right = pack::<19>([_mm256_sub_epi32(even[1], odd[1]), _mm256_sub_epi32(even[0], odd[0])]);
+    // Each half of these holds one column; as bytes 4 x 4, and those transposed.
+    let bytes = _mm256_packs_epi16(left, right);
     let transposed = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
     let order = _mm256_broadcastsi128_si256(load_u8x16(&transposed));
     _mm256_xor_si256(_mm256_shuffle_epi8(bytes, order), _mm256_set1_epi8(-128))
+}
+
+/// Both passes for blocks that are 0 outside of their top left 4 x 4 coefficients: `r` are
+/// their four rows, of which the first four columns count.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn corner_4(r: [__m256i; 4]) -> __m256i {
+    let zero = _mm256_setzero_si256();
+    let first = _mm256_srai_epi32::<2>(_mm256_unpacklo_epi16(zero, r[0]));
+    let second = madd(_mm256_unpacklo_epi16(r[2], zero), F_1_847, 0);
+    let r13 = _mm256_unpacklo_epi16(r[1], r[3]);
+    let odd = [madd(r13, F_2_562, F_0_899), madd(r13, F_1_061, -F_2_172)];
+    let even = [_mm256_add_epi32(first, second), _mm256_sub_epi32(first, second)];
+    let top = pack::<12>([_mm256_add_epi32(even[0], odd[0]), _mm256_add_epi32(even[1], odd[1])]);
+    let bottom = pack::<12>([_mm256_sub_epi32(even[1], odd[1]), _mm256_sub_epi32(even[0], odd[0])]);
+    // Rows 0 and 2, 1 and 3; then four values of each column in a row.
+    let (a, b) = (_mm256_unpacklo_epi16(top, bottom), _mm256_unpackhi_epi16(top, bottom));
+    let (c01, c23) = (_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b));
+    let second = madd(_mm256_unpacklo_epi16(c23, zero), F_1_847, 0);
+    let c13 = _mm256_unpackhi_epi16(c01, c23);
+    finish_4(c01, second, [madd(c13, F_2_562, F_0_899), madd(c13, F_1_061, -F_2_172)])
 }
 
 #[target_feature(enable = "avx2")]
@@ -125,23 +167,33 @@ fn store_4(rows: __m128i, pixels: &mut [u8], at: usize, stride: usize) {
     }
 }
 
+/// `CORNER`: the blocks are 0 outside of their top left 4 x 4 coefficients.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(super) fn idct_4x4(jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+pub(super) fn idct_4x4<const CORNER: bool>(
+    jobs: &[Job],
+    blocks: &[Block],
+    table: &Quantization,
+    plane: PlaneMut<'_>,
+) {
     let PlaneMut { pixels, stride } = plane;
     let factors = factors(table);
     for two in jobs.chunks(2) {
         let (first, second) = (two[0], two[two.len() - 1]);
         let (a, b) = (&blocks[first.block as usize], &blocks[second.block as usize]);
         let mut rows = factors;
-        for (y, row) in rows.iter_mut().enumerate() {
+        for (y, row) in rows.iter_mut().enumerate().take(if CORNER { 4 } else { 8 }) {
             *row = dequantize(a, b, y, &factors);
         }
         if is_wild(rows[0]) {
             store_wild(two, blocks, table, pixels, stride);
             continue;
         }
-        let rows = rows_4(columns_4(rows));
+        let rows = if CORNER {
+            corner_4([rows[0], rows[1], rows[2], rows[3]])
+        } else {
+            rows_4(columns_4(rows))
+        };
         store_4(_mm256_castsi256_si128(rows), pixels, first.pixel as usize, stride);
         store_4(_mm256_extracti128_si256::<1>(rows), pixels, second.pixel as usize, stride);
     }
@@ -169,13 +221,13 @@ fn store_wild(
 #[target_feature(enable = "avx2")]
 #[inline]
 fn halves_2(a: &Block, b: &Block, factors: &[__m256i; 8]) -> [__m256i; 2] {
-    let row = |y: usize| dequantize(a, b, y, factors);
-    let even = widen_scaled::<1>(row(0));
-    let odd = add(
-        multiply_add(row(1), row(3), F_3_624, -F_1_272),
-        multiply_add(row(5), row(7), F_0_850, -F_0_720),
-    );
-    let sums = [add(even, odd), sub(even, odd)].map(|sums| descale::<13>(sums));
+    let even = widen_scaled::<1>(dequantize(a, b, 0, factors));
+    let (r1, r3) = (dequantize(a, b, 1, factors), dequantize(a, b, 3, factors));
+    let (r5, r7) = (dequantize(a, b, 5, factors), dequantize(a, b, 7, factors));
+    let odd = add(multiply_add(r1, r3, F_3_624, -F_1_272), multiply_add(r5, r7, F_0_850, -F_0_720));
+    let (upper, lower) = (add(even, odd), sub(even, odd));
+    let upper = [descale::<13>(upper[0]), descale::<13>(upper[1])];
+    let lower = [descale::<13>(lower[0]), descale::<13>(lower[1])];
     let odd_factors = _mm256_setr_epi16(
         0,
         F_3_624 as i16,
@@ -194,9 +246,13 @@ fn halves_2(a: &Block, b: &Block, factors: &[__m256i; 8]) -> [__m256i; 2] {
         0,
         -F_0_720 as i16,
     );
-    let [upper, lower] =
-        sums.map(|[low, high]| _mm256_madd_epi16(_mm256_packs_epi32(low, high), odd_factors));
-    [_mm256_unpacklo_epi32(sums[0][0], sums[1][0]), _mm256_hadd_epi32(upper, lower)]
+    [
+        _mm256_unpacklo_epi32(upper[0], lower[0]),
+        _mm256_hadd_epi32(
+            _mm256_madd_epi16(_mm256_packs_epi32(upper[0], upper[1]), odd_factors),
+            _mm256_madd_epi16(_mm256_packs_epi32(lower[0], lower[1]), odd_factors),
+        ),
+    ]
 }
 
 #[target_feature(enable = "avx2")]
@@ -205,15 +261,17 @@ pub(super) fn idct_2x2(jobs: &[Job], blocks: &[Block], table: &Quantization, pla
     let PlaneMut { pixels, stride } = plane;
     let factors = factors(table);
     for four in jobs.chunks(4) {
-        let job = |k: usize| four[k.min(four.len() - 1)];
-        let block = |k: usize| &blocks[job(k).block as usize];
-        let [first, second] = [(0, 1), (2, 3)].map(|(a, b)| halves_2(block(a), block(b), &factors));
+        let last = four.len() - 1;
+        let mut all = [&blocks[four[0].block as usize]; 4];
+        for (k, block) in all.iter_mut().enumerate() {
+            *block = &blocks[four[k.min(last)].block as usize];
+        }
+        let first = halves_2(all[0], all[1], &factors);
+        let second = halves_2(all[2], all[3], &factors);
         // Rows 0 and 1 of a block of each pair, in each half.
         let even = _mm256_slli_epi32::<15>(_mm256_unpacklo_epi64(first[0], second[0]));
         let odd = _mm256_hadd_epi32(first[1], second[1]);
-        let [left, right] =
-            descale::<20>([_mm256_add_epi32(even, odd), _mm256_sub_epi32(even, odd)]);
-        let words = _mm256_packs_epi32(left, right);
+        let words = pack::<20>([_mm256_add_epi32(even, odd), _mm256_sub_epi32(even, odd)]);
         let bytes = _mm256_xor_si256(_mm256_packs_epi16(words, words), _mm256_set1_epi8(-128));
         let order = [0, 4, 1, 5, 2, 6, 3, 7, 0, 4, 1, 5, 2, 6, 3, 7];
         let bytes = _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(load_u8x16(&order)));

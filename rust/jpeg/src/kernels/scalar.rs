@@ -118,7 +118,12 @@ impl Kernels for Scalar {
         mcus: std::ops::Range<usize>,
         row: &mut MacroRow,
     ) -> Result<(), Broken> {
-        entropy::decode_mcus(reader, end_bit, layout, tables, predictions, mcus, row)
+        let decode = if layout.wants_all() {
+            entropy::decode_mcus::<true>
+        } else {
+            entropy::decode_mcus::<false>
+        };
+        decode(reader, end_bit, layout, tables, predictions, mcus, row)
     }
 
     fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
@@ -149,6 +154,16 @@ impl Kernels for Scalar {
                 plane.pixels[at..at + 4].copy_from_slice(row);
             }
         }
+    }
+
+    fn idct_4x4_corner(
+        self,
+        jobs: &[Job],
+        blocks: &[Block],
+        table: &Quantization,
+        plane: PlaneMut<'_>,
+    ) {
+        self.idct_4x4(jobs, blocks, table, plane);
     }
 
     fn idct_2x2(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {

@@ -51,7 +51,12 @@ fn run_idct(kernels: impl Kernels, blocks: &[Block], table: &[i16; 64], corner: 
     }
     let mut smaller = vec![9; stride * 6];
     let (four, two) = smaller.split_at_mut(stride * 4);
-    kernels.idct_4x4(&jobs, blocks, table, PlaneMut { pixels: four, stride });
+    let four = PlaneMut { pixels: four, stride };
+    if corner {
+        kernels.idct_4x4_corner(&jobs, blocks, table, four);
+    } else {
+        kernels.idct_4x4(&jobs, blocks, table, four);
+    }
     kernels.idct_2x2(&jobs, blocks, table, PlaneMut { pixels: two, stride });
     pixels.extend(smaller);
     pixels
@@ -103,10 +108,10 @@ fn a_flat_block_is_its_idct() {
             let pixel = super::scalar::flat_pixel(dc, factor);
             let expected = super::scalar::idct_block(&block, &[factor; 64]);
             assert_eq!([[pixel; 8]; 8], expected, "{dc} x {factor}");
-            let pixel = super::reduced::flat_pixel_of_size(4, dc, &[factor; 64]);
+            let pixel = super::reduced::flat_pixel_of_size(4, dc, factor);
             let expected = super::reduced::idct_4x4_block(&block, &[factor; 64]);
             assert_eq!([[pixel; 4]; 4], expected, "{dc} x {factor}");
-            let pixel = super::reduced::flat_pixel_of_size(2, dc, &[factor; 64]);
+            let pixel = super::reduced::flat_pixel_of_size(2, dc, factor);
             let expected = super::reduced::idct_2x2_block(&block, &[factor; 64]);
             assert_eq!([[pixel; 2]; 2], expected, "{dc} x {factor}");
         }
