@@ -112,7 +112,7 @@ def decode(corpus: Path, tar: Path, images: Path, rounds: int) -> None:
         ):
             assert (one is None) == (other is None)
             if one is not None and other is not None:
-                assert bytes(one) == bytes(other)  # type: ignore[arg-type]
+                assert bytes(one) == bytes(other)
                 count += 1
 
     def of(ds: textbook_fast.Dataset) -> Callable[[], object]:

@@ -53,7 +53,7 @@ def test_show(corpus: str, images: str, capsys: pytest.CaptureFixture[str]) -> N
     sample = textbook_fast.open(corpus, images=images)[0]
     for k, (path, text) in enumerate(zip(sample.image_paths, sample.texts, strict=True)):
         if path is not None:
-            height, width, _ = sample.image(k).shape  # type: ignore[union-attr]
+            height, width, _ = sample.image(k).shape
             kilobytes = len(sample.image_bytes(k) or b"") / 1e3
             assert f"[image {path}: {width} x {height}, {kilobytes:.1f} kB]" in out
         else:

@@ -181,7 +181,7 @@ def test_concat(example: Dataset, write_json: Writer) -> None:
     assert [s.index for s in again] == expected
     image = joined.__getitems__([16])[0].image(0)
     assert isinstance(image, np.ndarray)
-    assert np.array_equal(image, example[4].image(0))  # type: ignore[arg-type]
+    assert np.array_equal(image, example[4].image(0))
     with pytest.raises(ValueError, match="at least one dataset"):
         textbook_fast.concat([])
     with pytest.raises(TypeError, match="not list"):

@@ -132,7 +132,7 @@ def test_a_pickled_sample_carries_its_record_and_images(example: Dataset) -> Non
     assert (again.index, again.source) == (7, sample.source)
     for ours, theirs in zip(images, again.images, strict=True):
         assert (ours is None) == (theirs is None)
-        assert ours is None or np.array_equal(ours, theirs)  # type: ignore[arg-type]
+        assert ours is None or np.array_equal(ours, theirs)
 
 
 def test_repr_is_short(example: Dataset) -> None:

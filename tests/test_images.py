@@ -105,7 +105,7 @@ def test_images_are_arrays_aligned_with_texts(example: Dataset, example_data: Pa
         )
     fresh = example[sample.index]
     alone = fresh.image(-2)
-    assert np.array_equal(alone, sample.images[-2])  # type: ignore[arg-type]
+    assert np.array_equal(alone, sample.images[-2])
     with pytest.raises(IndexError):
         fresh.image(len(fresh.texts))
 
@@ -226,7 +226,7 @@ def test_pictures_of_a_batch_equal_those_one_by_one(example: Dataset, example_da
     for together, alone in zip(eager.__getitems__(range(0, 100, 7)), example[::7], strict=True):
         for a, b in zip(together.images, alone.images, strict=True):
             assert (a is None) == (b is None)
-            assert a is None or np.array_equal(a, b)  # type: ignore[arg-type]
+            assert a is None or np.array_equal(a, b)
 
 
 def test_several_roots(write_json: Writer, tmp_path: Path, keyframe: bytes) -> None:
@@ -259,9 +259,9 @@ def test_other_formats_go_through_pillow(
     ((sample,),) = textbook_fast.Loader(ds, 4)
     assert np.array_equal(sample.images[0], expected)
     images = ds[0].images
-    assert np.array_equal(images[0], expected)  # type: ignore[arg-type]
-    assert images[0].flags.writeable  # type: ignore[union-attr]
-    assert np.array_equal(images[2], textbook_fast.decode_jpeg(keyframe))  # type: ignore[arg-type]
+    assert np.array_equal(images[0], expected)
+    assert images[0].flags.writeable
+    assert np.array_equal(images[2], textbook_fast.decode_jpeg(keyframe))
 
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])

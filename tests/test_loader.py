@@ -535,7 +535,7 @@ def test_slow_reads_are_named_and_hidden(example: Dataset) -> None:
     from textbook_fast import _core
 
     feed = _core.Feed(
-        [(example._files, example._reader.store)],
+        [(example._files, example._reader.store, None)],
         threads=1,
         io_threads=16,
         prefetch_bytes=1 << 30,

@@ -43,6 +43,20 @@ def test_the_readmes_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "text " in out
 
 
+@pytest.mark.usefixtures("_in_a_copy")
+def test_the_transform_guides_python_prints_what_it_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = (ROOT / "docs" / "transforms.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= 2
+    for block in blocks:
+        exec(compile(block, "transforms.md", "exec"), {})  # noqa: S102
+        said = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
+        assert said
+        assert capsys.readouterr().out.splitlines() == said
+
+
 def test_the_readme_has_the_two_commands() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert "pip install . && textbook-fast bench example_data/textbook_sample_100.json" in lines

@@ -198,7 +198,7 @@ def test_a_dataset_reads_its_images_out_of_a_tar(
     flat = textbook_fast.open(corpus, images=frames[0].parent)
     for ours, theirs in zip(ds, flat, strict=True):
         for one, other in zip(ours.images, theirs.images, strict=True):
-            assert (one is None and other is None) or np.array_equal(one, other)  # type: ignore[arg-type]
+            assert (one is None and other is None) or np.array_equal(one, other)
     assert ds[0].image_bytes(0) == listed[0][2]
     # Beside the JSON it is found without being named.
     assert textbook_fast.open(corpus).image_roots == (str(tar),)

@@ -38,6 +38,7 @@ from textbook_fast.prompt import Prompt
 from textbook_fast.rewrite import RewriteReport, rewrite_paths
 from textbook_fast.sample import Sample
 from textbook_fast.search import SearchHit
+from textbook_fast.transforms import EdgeLimits, ImageTransform, Patches, PixelBudget
 from textbook_fast.videos import Video, Videos, open_videos
 
 __all__ = [
@@ -46,14 +47,18 @@ __all__ = [
     "ClipSample",
     "DamagedJpegWarning",
     "Dataset",
+    "EdgeLimits",
     "FormatError",
     "ImageError",
     "ImageNotFoundError",
+    "ImageTransform",
     "JpegError",
     "JpegHeader",
     "Keyframe",
     "Loader",
     "Pack",
+    "Patches",
+    "PixelBudget",
     "Prompt",
     "RecordError",
     "RewriteReport",

@@ -17,6 +17,7 @@ __all__ = [
     "ImageStore",
     "Record",
     "Search",
+    "Transform",
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
@@ -51,7 +52,7 @@ MAX_THREADS: int
 class Feed:
     def __new__(
         cls,
-        sources: Sequence[tuple[Files, ImageStore | None]],
+        sources: Sequence[tuple[Files, ImageStore | None, Transform | None]],
         *,
         threads: int,
         io_threads: int,
@@ -151,6 +152,27 @@ class ImageStore:
     def has(self, path: str) -> bool: ...
     def read(self, path: str) -> bytes: ...
 
+@final
+class Transform:
+    def __new__(
+        cls,
+        *,
+        squared: bool,
+        resize: tuple[str, Sequence[int]],
+        frame: tuple[str, Sequence[int]],
+        filter: str,
+        color: Sequence[int],
+        layout: tuple[str, Sequence[int]],
+        normalization: tuple[str, bytes, float, Sequence[float], Sequence[float]] | None,
+        oriented: bool,
+        reducing_gap: float | None,
+    ) -> Transform: ...
+    def output_size(self, height: int, width: int) -> tuple[int, int]: ...
+    def apply(self, array: Image) -> Any: ...
+    def decode(self, data: BytesLike) -> Any: ...
+    @property
+    def is_calculated(self) -> bool | None: ...
+
 def after_fork_in_child() -> None: ...
 def after_fork_in_parent() -> None: ...
 def available_threads() -> int: ...
@@ -177,8 +199,11 @@ def list_tar(
 ) -> tuple[list[tuple[bytes, str, bytes, int, int, int]], str | None]: ...
 def interleave_clips(record: Record, *, ocr: bool, separator: str | None) -> Record | None: ...
 def load_images(
-    store: ImageStore, paths: Sequence[str | None], threads: int
-) -> list[Image | ImageError | None]: ...
+    store: ImageStore,
+    paths: Sequence[str | None],
+    threads: int,
+    transform: Transform | None = None,
+) -> list[Any]: ...
 def make_thumbnail(data: bytes, width: int, height: int) -> bytes: ...
 def measure_images(
     store: ImageStore, paths: Sequence[str], threads: int

@@ -20,6 +20,7 @@ from textbook_fast.jpeg import OnError, check_on_error
 from textbook_fast.sample import Sample, decode_together
 from textbook_fast.search import SearchField, SearchHit, search
 from textbook_fast.threads import check_threads, choose_threads, in_data_loader_worker
+from textbook_fast.transforms import Transform
 from textbook_fast.videos import Match, Video, VideoFilter, Videos, VideoSource
 from textbook_fast.views import Samples, View, pack_view, unpack_view
 
@@ -48,6 +49,7 @@ def open(  # noqa: A001
     *,
     images: PathLike | Sequence[PathLike] | None = None,
     videos: Videos | PathLike | Sequence[PathLike] | None = None,
+    transform: Transform | None = None,
     decode: Decode = "auto",
     access: Access = "map",
     on_error: OnError = "raise",
@@ -72,6 +74,8 @@ def open(  # noqa: A001
         videos: The video records for `Sample.videos` and `Dataset.filter_videos`:
             files as of `open_videos`, or what that gave; None to find
             ``video_meta_data*.json`` beside the JSON when they are needed.
+        transform: What becomes of each image: an `ImageTransform`, which works on the rows
+            as they are decoded, or any function of the decoded array. None for the array.
         decode: When images become arrays: ``"lazy"`` when they are touched,
             ``"eager"`` with the sample (a batch of `Dataset.__getitems__` in one
             parallel call), ``"auto"`` eager in a worker of a PyTorch DataLoader
@@ -101,8 +105,12 @@ def open(  # noqa: A001
     _check_choice("decode", decode, ("auto", "lazy", "eager", "never"))
     _check_choice("access", access, ("map", "read"))
     options = _Options(decode, access, bool(recover), check_threads(threads))
+    if transform is not None and not callable(transform):
+        raise TypeError(
+            f"transform must be an ImageTransform or a function of an array, not {transform!r}"
+        )
     files = _open_files(expand(path), options)
-    return _with_images(files, options, images, on_error, videos)
+    return _with_images(files, options, images, on_error, videos, transform)
 
 
 def open_unkept(
@@ -135,6 +143,7 @@ def _with_images(
     images: PathLike | Sequence[PathLike] | None,
     on_error: OnError,
     videos: Videos | PathLike | Sequence[PathLike] | None = None,
+    transform: Transform | None = None,
 ) -> Dataset:
     decode, paths = options.decode, files.paths
     roots = None if images is None else expand(images)
@@ -145,6 +154,7 @@ def _with_images(
         decodes=decode != "never",
         on_error=check_on_error(on_error),
         threads=options.threads,
+        transform=transform,
     )
     source = VideoSource(videos, beside=paths, threads=options.threads)
     return Dataset(files, options, reader, range(len(files)), source)

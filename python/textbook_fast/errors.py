@@ -271,7 +271,7 @@ class ImageError(TextbookError, ValueError):
 
     def at(self, sample: int, position: int) -> Self:
         """The same error, with the place of its image."""
-        return type(self)(
+        placed = type(self)(
             f"sample {sample}, image {position} ({self.image!r}): {self.reason}",
             image=self.image,
             reason=self.reason,
@@ -279,6 +279,8 @@ class ImageError(TextbookError, ValueError):
             sample=sample,
             position=position,
         )
+        placed.__cause__ = self.__cause__
+        return placed
 
 
 class ImageNotFoundError(ImageError, FileNotFoundError):

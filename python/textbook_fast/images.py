@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from textbook_fast.index_info import Identity
 from textbook_fast.jpeg import Image, OnError
 from textbook_fast.other_formats import decode_others
 from textbook_fast.threads import choose_threads
+from textbook_fast.transforms import ImageTransform, Transform
 
 __all__ = ["ImageReader"]
 
@@ -29,7 +30,16 @@ class ImageReader:
             the JSON.
     """
 
-    __slots__ = ("_beside", "_probe", "_store", "decodes", "on_error", "roots", "threads")
+    __slots__ = (
+        "_beside",
+        "_probe",
+        "_store",
+        "decodes",
+        "on_error",
+        "roots",
+        "threads",
+        "transform",
+    )
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class ImageReader:
         on_error: OnError,
         threads: int | None,
         archives: Sequence[tuple[str, Identity]] | None = None,
+        transform: Transform | None = None,
     ) -> None:
         """Remembers what is needed to open the images, and opens them where they are given.
 
@@ -52,22 +63,25 @@ class ImageReader:
             on_error: What `load` does about an image that cannot be had.
             threads: How many threads decode; None for the process's number.
             archives: Which files the tar files have to be, where they were open before.
+            transform: What becomes of each image.
         """
         self.roots = None if roots is None else tuple(roots)
         self.decodes = decodes
         self.on_error = on_error
         self.threads = threads
+        self.transform = transform
         self._beside = tuple(beside)
         self._probe = tuple(probe)
         self._store = None if self.roots is None else _open(self.roots, archives)
 
     def __getstate__(self) -> tuple[object, ...]:
         archives = None if self._store is None else self._store.archives
-        options = self.decodes, self.on_error, self.threads
-        return self.roots, self._beside, self._probe, *options, archives
+        options = (self.decodes, self.on_error, self.threads, self.transform)
+        return self.roots, self._beside, self._probe, options, archives
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        roots, beside, probe, decodes, on_error, threads, archives = state
+        roots, beside, probe, options, archives = state
+        decodes, on_error, threads, transform = options
         self.__init__(  # type: ignore[misc]
             roots,
             beside=beside,
@@ -76,6 +90,7 @@ class ImageReader:
             on_error=on_error,
             threads=threads,
             archives=archives,
+            transform=transform,
         )
 
     @property
@@ -108,8 +123,9 @@ class ImageReader:
         """
         return self.store.read(path)
 
-    def load(self, paths: Sequence[str | None]) -> list[Image | ImageError | None]:
-        """The images of these paths as arrays, decoded in parallel; None stays None.
+    def load(self, paths: Sequence[str | None]) -> list[Any]:
+        """The images of these paths as arrays, decoded (and transformed) in parallel; None
+        stays None.
 
         An image that cannot be had is an `ImageError` in its place. PNG and WebP images
         under a JPEG's name go through Pillow, if that is installed, one after the other.
@@ -117,8 +133,28 @@ class ImageReader:
         if all(path is None for path in paths):
             return [None] * len(paths)
         threads, _ = choose_threads(self.threads)
-        images = _core.load_images(self.store, list(paths), threads)
-        return decode_others(images, paths, self.read)
+        images = _core.load_images(self.store, list(paths), threads, self.core_transform)
+        return self.finish(paths, images)
+
+    @property
+    def core_transform(self) -> _core.Transform | None:
+        """The transform that goes along with decoding, if it is one of ours."""
+        transform = self.transform
+        return transform._core if isinstance(transform, ImageTransform) else None
+
+    def finish(self, paths: Sequence[str | None], images: list[Any]) -> list[Any]:
+        """Decodes and transforms what the core has not: images of other formats, and what
+        is for the caller's own function.
+        """
+        transform, core = self.transform, self.core_transform
+        done = [core is not None and not isinstance(image, ImageError) for image in images]
+        images = decode_others(images, paths, self.read)
+        if transform is not None:
+            for place, (path, image) in enumerate(zip(paths, images, strict=True)):
+                if path is None or image is None or done[place] or isinstance(image, ImageError):
+                    continue
+                images[place] = _apply(transform, path, image)
+        return images
 
     def _discover(self) -> str:
         best, hits = "", 0
@@ -174,3 +210,16 @@ def _found(place: str) -> _core.ImageStore:
 
 def _is_archive(entry: os.DirEntry[str]) -> bool:
     return entry.name.endswith(".tar") and entry.is_file()
+
+
+def _apply(transform: Callable[[Image], Any], path: str, image: Image) -> Any:
+    """What the caller's own function makes of an image; its error as an `ImageError`."""
+    try:
+        return transform(image)
+    except Exception as error:  # noqa: BLE001
+        reason = f"the transform failed: {type(error).__name__}: {error}"
+        failure = ImageError(
+            f"image {path!r}: {reason}", image=path, reason=reason, kind="transform"
+        )
+        failure.__cause__ = error
+        return failure

@@ -30,7 +30,6 @@ from textbook_fast.loader_position import (
 from textbook_fast.loader_stats import Clock, summarize
 from textbook_fast.mix import Mix
 from textbook_fast.order import Order, Shuffle, order_of
-from textbook_fast.other_formats import decode_others
 from textbook_fast.sample import Sample
 from textbook_fast.threads import check_threads, choose_threads
 from textbook_fast.views import Samples
@@ -309,7 +308,7 @@ class Pass(Iterator[Any]):
                     store = source._reader.store
                 except SourceNotFoundError:
                     store = None  # it is told with the first sample that has an image
-            sources.append((source._files, store))
+            sources.append((source._files, store, source._reader.core_transform))
         threads, _ = choose_threads(loader._threads)
         return _core.Feed(
             sources,
@@ -416,7 +415,7 @@ class Pass(Iterator[Any]):
             if images is None:
                 _ = sample.images  # raises what is wrong, or finds nothing to decode
             else:
-                images = decode_others(images, paths, reader.read)
+                images = reader.finish(paths, images)
                 sample._images = sample._settle(images, range(len(images)))
         return sample
 

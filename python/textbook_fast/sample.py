@@ -9,7 +9,6 @@ from typing import Any, Literal
 from textbook_fast import _core
 from textbook_fast.errors import ImageError, RecordError, TextbookError
 from textbook_fast.images import ImageReader
-from textbook_fast.jpeg import Image
 from textbook_fast.keyframe import Keyframe
 from textbook_fast.prompt import (
     Limits,
@@ -60,7 +59,7 @@ class Sample:
         self._reader = reader
         self._videos = videos
         self._fields: dict[str, Any] = {}
-        self._images: list[Image | ImageError | None] | None = None
+        self._images: list[Any] | None = None
         self.index = index
         self.source = source
 
@@ -191,9 +190,9 @@ class Sample:
     # --- images
 
     @property
-    def images(self) -> list[Image | ImageError | None]:
-        """The images: uint8 arrays of shape (height, width, 3), RGB; None at the
-        texts' positions.
+    def images(self) -> list[Any]:
+        """The images: uint8 arrays of shape (height, width, 3), RGB, or what the transform
+        makes of them that `open` was given; None at the texts' positions.
 
         They are decoded in parallel at the first access, and live as long as the
         sample. `image` decodes a single one.
@@ -207,7 +206,7 @@ class Sample:
             self._images = self._load(range(len(self._checked_paths())))
         return self._images
 
-    def image(self, k: int) -> Image | ImageError | None:
+    def image(self, k: int) -> Any:
         """The image at position `k` of `images`, decoding no other; None for a text.
 
         Raises:
@@ -236,7 +235,7 @@ class Sample:
 
     def interleaved(
         self,
-    ) -> Iterator[tuple[Literal["image"], Image] | tuple[Literal["text"], str]]:
+    ) -> Iterator[tuple[Literal["image"], Any] | tuple[Literal["text"], str]]:
         """The images and texts in reading order: ``("image", array)``, ``("text", str)``.
 
         Images that are marked as errors are left out.
@@ -331,15 +330,13 @@ class Sample:
             )
         return self._reader
 
-    def _load(self, positions: Sequence[int]) -> list[Image | ImageError | None]:
+    def _load(self, positions: Sequence[int]) -> list[Any]:
         paths = self.image_paths
         reader = self._open_reader(decodes=True)
         images = reader.load([paths[k] for k in positions])
         return self._settle(images, positions)
 
-    def _settle(
-        self, images: list[Image | ImageError | None], positions: Sequence[int]
-    ) -> list[Image | ImageError | None]:
+    def _settle(self, images: list[Any], positions: Sequence[int]) -> list[Any]:
         """Gives errors their place, and raises the first where that is wanted."""
         errors: list[ImageError] = []
         for place, image in enumerate(images):

@@ -1,13 +1,13 @@
 //! Encoded bytes to pixels: the limit, the memory, the decoder. Opens no files.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use textbook_jpeg::{Decoder, JpegError, Options, Size};
 
 use crate::buffers::Buffer;
 use crate::pool::{self, Panicked};
-use crate::store::{StoreError, Stores};
+use crate::store::StoreError;
+use crate::transform::TransformError;
 
 /// A picture: rows of pixels of one or three bytes, without gaps.
 #[derive(Debug)]
@@ -51,6 +51,9 @@ pub enum ImageFailure {
         /// What was given.
         found: usize,
     },
+    /// It is a picture, but not one that the transform takes.
+    #[error(transparent)]
+    Transform(#[from] TransformError),
     /// A bug in this library. The message is the panic's.
     #[error("a bug in textbook_fast, please report it: {0}")]
     Bug(String),
@@ -67,6 +70,7 @@ impl ImageFailure {
             ImageFailure::Jpeg(error) => error.kind(),
             ImageFailure::TooManyPixels { .. } => "too_many_pixels",
             ImageFailure::WrongLength { .. } => "wrong_length",
+            ImageFailure::Transform(_) => "transform",
             ImageFailure::Bug(_) => "bug",
         }
     }
@@ -79,8 +83,8 @@ impl From<Panicked> for ImageFailure {
 }
 
 thread_local! {
-    static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new());
-    static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    pub(crate) static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new());
+    pub(crate) static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The size of the result, if the file's pixels are within the limit.
@@ -137,27 +141,8 @@ where
     flatten(pool::run(threads, count, move |index| decode(data[index].as_ref(), &options, limit)))
 }
 
-/// Reads and decodes images of the stores on up to `threads` threads; results in order.
-#[must_use]
-pub fn load_many(
-    store: &Arc<Stores>,
-    paths: Vec<String>,
-    limit: Option<u64>,
-    threads: usize,
-) -> Vec<Result<Picture, ImageFailure>> {
-    let store = Arc::clone(store);
-    let count = paths.len();
-    let load = move |index: usize| {
-        ENCODED.with_borrow_mut(|encoded| {
-            store.read(&paths[index], encoded)?;
-            decode(encoded, &Options::default(), limit)
-        })
-    };
-    flatten(pool::run(threads, count, load))
-}
-
-fn flatten(
-    results: Vec<Result<Result<Picture, ImageFailure>, Panicked>>,
-) -> Vec<Result<Picture, ImageFailure>> {
+pub(crate) fn flatten<T>(
+    results: Vec<Result<Result<T, ImageFailure>, Panicked>>,
+) -> Vec<Result<T, ImageFailure>> {
     results.into_iter().map(|result| result.unwrap_or_else(|panic| Err(panic.into()))).collect()
 }

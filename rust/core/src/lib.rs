@@ -13,6 +13,7 @@ pub mod loader;
 pub mod parts;
 pub mod pictures;
 pub mod pool;
+pub mod prepare;
 pub mod record;
 pub mod rewrite;
 pub mod search;
@@ -23,6 +24,7 @@ pub mod store;
 mod structure;
 #[cfg(test)]
 mod test_folder;
+pub mod transform;
 pub mod videos;
 
 pub use error::{Error, Result};

@@ -8,15 +8,17 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use textbook_core::decode::{ImageFailure, Picture};
+use textbook_core::decode::ImageFailure;
 use textbook_core::loader::permutation::{Permutation, Shuffle};
 use textbook_core::loader::{self, Delivered, From, Next, Settings};
+use textbook_core::prepare::{Made, Recipe};
 
 use crate::errors::to_pyerr;
 use crate::files::Files;
-use crate::images::{ImageStore, image_error, pixel_limit, to_array};
+use crate::images::{ImageStore, image_error, made_to_array, pixel_limit};
 use crate::passes::interleave_clips;
 use crate::record::Record;
+use crate::transform::Transform;
 
 /// How long a wait lasts before Ctrl-C is looked after.
 const TICK: Duration = Duration::from_millis(50);
@@ -44,6 +46,10 @@ pub fn permute<'py>(
     });
     Ok(items.into_pyarray(py))
 }
+
+/// Files, their images, and what becomes of these.
+type Source<'py> =
+    (Bound<'py, Files>, Option<Bound<'py, ImageStore>>, Option<Bound<'py, Transform>>);
 
 /// Samples of several datasets in the order in which they are pushed, read and decoded ahead.
 #[pyclass(frozen, module = "textbook_fast._core")]
@@ -86,7 +92,7 @@ impl Feed {
     #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
     fn new(
         py: Python<'_>,
-        sources: Vec<(Bound<'_, Files>, Option<Bound<'_, ImageStore>>)>,
+        sources: Vec<Source<'_>>,
         threads: usize,
         io_threads: usize,
         prefetch_bytes: usize,
@@ -96,13 +102,16 @@ impl Feed {
         let read_delay = Duration::try_from_secs_f64(read_delay)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let settings = Settings { threads, io_threads, prefetch_bytes, read_delay };
-        let from = sources.iter().map(|(files, store)| From {
+        let from = sources.iter().map(|(files, store, transform)| From {
             parts: Arc::clone(files.get().parts()),
             store: store.as_ref().map(|store| Arc::clone(store.get().store())),
-            limit,
+            recipe: Recipe {
+                transform: transform.as_ref().map(|transform| Arc::clone(&transform.get().0)),
+                limit,
+            },
         });
         let feed = loader::Feed::new(from.collect(), settings);
-        let files = sources.iter().map(|(files, _)| files.clone().unbind()).collect();
+        let files = sources.iter().map(|(files, ..)| files.clone().unbind()).collect();
         let process = std::process::id();
         Ok(Feed { open: Mutex::new(Some(Arc::new(feed))), files, process })
     }
@@ -197,13 +206,13 @@ fn interleaved<'py>(record: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 fn to_list<'py>(
     py: Python<'py>,
     record: &Bound<'py, PyAny>,
-    images: Vec<Option<Result<Picture, ImageFailure>>>,
+    images: Vec<Option<Result<Made, ImageFailure>>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for (number, image) in images.into_iter().enumerate() {
         match image {
             None => list.append(py.None())?,
-            Some(Ok(picture)) => list.append(to_array(py, picture)?)?,
+            Some(Ok(made)) => list.append(made_to_array(py, made)?)?,
             Some(Err(failure)) => {
                 let path: String = record.getattr("images")?.get_item(number)?.extract()?;
                 list.append(image_error(py, &path, &failure).into_value(py))?;

@@ -13,20 +13,23 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use textbook_core::Error;
-use textbook_core::decode::{self, ImageFailure, Picture};
+use textbook_core::decode::{ImageFailure, Picture};
 use textbook_core::index::Progress;
 use textbook_core::keyframe_name::KeyframeName;
+use textbook_core::prepare::{self, Made, Recipe};
 use textbook_core::source::Identity;
 use textbook_core::store::{self, Stores};
 use textbook_jpeg::Size;
 
 use crate::errors::{exception, to_pyerr};
+use crate::transform::{self, Transform};
 use crate::watch::{Title, watched};
 
 /// The owner of an array's memory.
 #[pyclass(frozen, module = "textbook_fast._core")]
 pub struct Pixels(Picture);
 
+/// The array of a picture.
 pub fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> {
     let Size { height, width, channels } = picture.size;
     let shape = [height, width, channels];
@@ -43,6 +46,14 @@ pub fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> 
     #[allow(unsafe_code, reason = "an array over memory that Rust owns")]
     let array = unsafe { PyArrayDyn::borrow_from_array(&view, owner.clone().into_any()) };
     Ok(array.into_any())
+}
+
+/// What became of an image, as an array (or `Patches`).
+pub fn made_to_array(py: Python<'_>, made: Made) -> PyResult<Bound<'_, PyAny>> {
+    match made {
+        Made::Picture(picture) => to_array(py, picture),
+        Made::Prepared(prepared, transform) => transform::to_array(py, prepared, &transform),
+    }
 }
 
 /// `textbook_fast.MAX_IMAGE_PIXELS` as it is now.
@@ -217,30 +228,35 @@ impl ImageStore {
     }
 }
 
-/// The images of these paths as arrays, None where a path is None; an `ImageError`
-/// stands in the place of what cannot be had.
+/// The images of these paths as arrays, transformed where that is asked for, None where a
+/// path is None; an `ImageError` stands in the place of what cannot be had.
 #[pyfunction]
+#[pyo3(signature = (store, paths, threads, transform=None))]
 #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
 pub fn load_images<'py>(
     py: Python<'py>,
     store: &Bound<'py, ImageStore>,
     paths: Vec<Option<String>>,
     threads: usize,
+    transform: Option<&Bound<'py, Transform>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let limit = pixel_limit(py)?;
+    let recipe = Recipe {
+        transform: transform.map(|transform| Arc::clone(&transform.get().0)),
+        limit: pixel_limit(py)?,
+    };
     let store = &store.get().0;
     let wanted: Vec<String> = paths.iter().flatten().cloned().collect();
-    let mut pictures = py.detach(|| decode::load_many(store, wanted, limit, threads)).into_iter();
+    let mut images = py.detach(|| prepare::load_many(store, wanted, &recipe, threads)).into_iter();
     let results = PyList::empty(py);
     for path in &paths {
         let Some(path) = path else {
             results.append(py.None())?;
             continue;
         };
-        match pictures.next() {
-            Some(Ok(picture)) => results.append(to_array(py, picture)?)?,
+        match images.next() {
+            Some(Ok(made)) => results.append(made_to_array(py, made)?)?,
             Some(Err(failure)) => results.append(image_error(py, path, &failure).into_value(py))?,
-            None => unreachable!("one picture for each path"),
+            None => unreachable!("one image for each path"),
         }
     }
     Ok(results)

@@ -14,6 +14,7 @@ mod process;
 mod record;
 mod search;
 mod tar;
+mod transform;
 mod watch;
 
 use pyo3::prelude::*;
@@ -30,6 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(columns::check_column, module)?)?;
     module.add_function(wrap_pyfunction!(columns::read_columns, module)?)?;
     module.add_function(wrap_pyfunction!(feed::permute, module)?)?;
+    module.add_class::<transform::Transform>()?;
     module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;
     module.add_function(wrap_pyfunction!(images::load_images, module)?)?;
     module.add_function(wrap_pyfunction!(tar::list_tar, module)?)?;

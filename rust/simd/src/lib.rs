@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 pub enum Level {
     /// Plain Rust: the definition that every other level is tested against.
     Scalar,
-    /// x86-64-v3: AVX2, BMI1, BMI2, LZCNT, POPCNT, FMA, PCLMULQDQ.
+    /// x86-64-v3: AVX2, BMI1, BMI2, LZCNT, POPCNT, FMA, F16C, and PCLMULQDQ.
     Avx2,
     /// AVX-512 F, BW, CD, DQ, VL, VBMI and VBMI2, on top of AVX2.
     Avx512,
@@ -90,6 +90,7 @@ fn detect() -> Level {
         && is_x86_feature_detected!("lzcnt")
         && is_x86_feature_detected!("popcnt")
         && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
         && is_x86_feature_detected!("pclmulqdq");
     let avx512 = avx2
         && is_x86_feature_detected!("avx512f")

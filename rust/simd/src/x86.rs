@@ -72,6 +72,10 @@ mod tests {
         let mut copy = [0; 8];
         store_i16x8(&mut copy, load_i16x8(half));
         assert_eq!(copy, *half);
+        let floats = [0.5, -1.0, 2.0, f32::MAX, 0.0, 1e-40, 7.0, f32::MIN];
+        let mut copy = [0.0f32; 8];
+        store_f32x8(&mut copy, load_f32x8(&floats));
+        assert_eq!(copy.map(f32::to_bits), floats.map(f32::to_bits));
     }
 
     #[test]

@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 use super::state::{Encoded, Image, Order, Read, State};
 use crate::clips;
 use crate::crew::{self, Owner, Worker};
-use crate::decode::{self, ImageFailure, Picture};
+use crate::decode::ImageFailure;
 use crate::error::{Error, Result};
 use crate::parts::Parts;
 use crate::pool::{MAX_THREADS, lock};
+use crate::prepare::{Made, Recipe};
 use crate::record::{Reader, Record};
 use crate::store::Stores;
-use textbook_jpeg::Options;
-
 /// Where samples come from.
 #[derive(Debug)]
 pub struct From {
@@ -25,8 +24,8 @@ pub struct From {
     pub parts: Arc<Parts>,
     /// Their images; `None` where none are wanted.
     pub store: Option<Arc<Stores>>,
-    /// The most pixels that an image may claim.
-    pub limit: Option<u64>,
+    /// What becomes of them.
+    pub recipe: Recipe,
 }
 
 /// How a feed works.
@@ -51,9 +50,9 @@ pub struct Delivered {
     pub position: usize,
     /// The record's bytes.
     pub record: Result<Vec<u8>>,
-    /// A picture, or why there is none, for each position that holds an image. `None`
+    /// What became of the image, or why nothing did, for each position that holds an image. `None`
     /// where the record does not tell its images, or none are wanted.
-    pub images: Option<Vec<Option<std::result::Result<Picture, ImageFailure>>>>,
+    pub images: Option<Vec<Option<std::result::Result<Made, ImageFailure>>>>,
 }
 
 /// What [`Feed::next`] has.
@@ -330,7 +329,7 @@ impl Shared {
         let read = catch_unwind(AssertUnwindSafe(|| {
             let Some(store) = &from.store else { return Ok(0) };
             store.read(path, &mut bytes)?;
-            decode::bytes_of_pixels(&bytes, from.limit)
+            from.recipe.bytes(&bytes)
         }));
         Counters::add(&self.counters.read_ns, begin);
         self.counters.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -353,10 +352,8 @@ impl Shared {
             drop(state);
             self.wake(false, more);
             let begin = Instant::now();
-            let limit = self.from[source].limit;
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                decode::decode(&encoded.bytes, &Options::default(), limit)
-            }));
+            let recipe = &self.from[source].recipe;
+            let result = catch_unwind(AssertUnwindSafe(|| recipe.make(&encoded.bytes)));
             let result =
                 result.unwrap_or_else(|_| Err(ImageFailure::Bug("decoding panicked".to_owned())));
             Counters::add(&self.counters.decode_ns, begin);

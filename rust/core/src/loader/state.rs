@@ -11,8 +11,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::decode::{ImageFailure, Picture};
+use crate::decode::ImageFailure;
 use crate::error::Result;
+use crate::prepare::Made;
 
 /// Until images were read, one is taken to have so many bytes.
 const FIRST_GUESS: usize = 256 << 10;
@@ -50,7 +51,7 @@ pub(super) enum Image {
     /// To be had.
     Wanted(String),
     /// Had, or not to be had.
-    Done(std::result::Result<Picture, ImageFailure>),
+    Done(std::result::Result<Made, ImageFailure>),
 }
 
 impl Slot {
@@ -274,7 +275,7 @@ impl State {
         &mut self,
         ticket: Ticket,
         encoded: Encoded,
-        result: std::result::Result<Picture, ImageFailure>,
+        result: std::result::Result<Made, ImageFailure>,
     ) {
         let Encoded { bytes, needs } = encoded;
         self.encoded.used -= bytes.len();
@@ -290,7 +291,7 @@ impl State {
         self.finish(ticket, result);
     }
 
-    fn finish(&mut self, ticket: Ticket, result: std::result::Result<Picture, ImageFailure>) {
+    fn finish(&mut self, ticket: Ticket, result: std::result::Result<Made, ImageFailure>) {
         let Some(slot) = self.slot(ticket.0) else { return };
         slot.left -= 1;
         if let Some(image) = slot.images.as_mut().and_then(|images| images.get_mut(ticket.1)) {

@@ -3,6 +3,7 @@
 use super::state::{Encoded, Image, Order, Read, State};
 use crate::decode::ImageFailure;
 use crate::index::scan_tests::Numbers;
+use crate::prepare::Made;
 
 fn failure() -> ImageFailure {
     ImageFailure::Bug("a test's".to_owned())
@@ -62,7 +63,7 @@ fn simulate(seed: u64, bound: usize, sizes: &[Vec<(usize, usize)>]) -> (Vec<usiz
                     state.settle_decode(
                         ticket,
                         encoded,
-                        if fails { Err(failure()) } else { Ok(picture) },
+                        if fails { Err(failure()) } else { Ok(Made::Picture(picture)) },
                     );
                     idle = 0;
                 } else if let Some(slot) = state.take_ready() {

@@ -1,0 +1,260 @@
+//! The weights of one axis: how far each output pixel looks, and how much each input
+//! pixel counts. Fixed-point numbers of 22 fraction bits, the same integers as Pillow
+//! computes. Knows no pixels.
+
+use std::f64::consts::PI;
+use std::ops::Range;
+
+/// Fraction bits of a weight: Pillow's 8-bit precision, 32 - 8 - 2.
+pub(crate) const PRECISION: u32 = 22;
+
+/// How an output pixel is made of input pixels. All but nearest are antialiased: their
+/// support grows with the factor of a reduction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// The input pixel at the output pixel's center.
+    Nearest,
+    /// A triangle of support 1.
+    Bilinear,
+    /// Cubic convolution with a = -0.5, support 2.
+    Bicubic,
+    /// A sinc windowed by a sinc, support 3.
+    Lanczos,
+}
+
+impl Filter {
+    fn support(self) -> f64 {
+        match self {
+            Filter::Nearest => 0.5,
+            Filter::Bilinear => 1.0,
+            Filter::Bicubic => 2.0,
+            Filter::Lanczos => 3.0,
+        }
+    }
+
+    /// The weight at a distance. The order of operations is part of the definition.
+    fn at(self, x: f64) -> f64 {
+        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) };
+        match self {
+            Filter::Nearest => f64::from(u8::from(x > -0.5 && x <= 0.5)),
+            Filter::Bilinear => (1.0 - x.abs()).max(0.0),
+            Filter::Bicubic => {
+                let x = x.abs();
+                if x < 1.0 {
+                    (1.5 * x - 2.5) * x * x + 1.0
+                } else if x < 2.0 {
+                    (((x - 5.0) * x + 8.0) * x - 4.0) * -0.5
+                } else {
+                    0.0
+                }
+            }
+            Filter::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
+            Filter::Lanczos => 0.0,
+        }
+    }
+}
+
+/// The weights of two neighboring input pixels, split so that 8-bit and 16-bit multiplies
+/// can be exact: weight = high * 65536 + low.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    /// Twice, to fill 32 bits for a broadcast.
+    pub high: [i8; 4],
+    pub low: [i16; 2],
+}
+
+impl Pair {
+    /// None where a sum of two products of `high` with bytes would not fit 16 bits. That
+    /// needs weights that add up to more than 2, which no filter has.
+    fn new(weights: [i32; 2]) -> Option<Pair> {
+        let low = weights.map(|weight| weight as i16);
+        let [first, second] = [0, 1].map(|at| (weights[at] - i32::from(low[at])) >> 16);
+        if !(-128..=128).contains(&(first + second)) {
+            return None;
+        }
+        let (first, second) = (i8::try_from(first).ok()?, i8::try_from(second).ok()?);
+        Some(Pair { high: [first, second, first, second], low })
+    }
+
+    pub fn weights(self) -> [i32; 2] {
+        [0, 1].map(|at| (i32::from(self.high[at]) << 16) + i32::from(self.low[at]))
+    }
+}
+
+/// Where an output pixel's input pixels begin, and their weights in pairs.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    pub start: usize,
+    pub pairs: Range<usize>,
+}
+
+/// Whether windows may begin anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alignment {
+    Any,
+    /// At even pixels only; weights of 0 fill up.
+    Even,
+}
+
+/// The weights of all output pixels along one axis.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    /// The input pixels that are looked at; windows count from its start.
+    pub input: Range<usize>,
+    windows: Vec<Window>,
+    pairs: Vec<Pair>,
+}
+
+impl Axis {
+    /// The weights that make the pixels `output` of an axis of `to` pixels from `from`
+    /// pixels. None where a weight cannot be split.
+    pub fn new(
+        filter: Filter,
+        from: usize,
+        to: usize,
+        output: Range<usize>,
+        alignment: Alignment,
+    ) -> Option<Axis> {
+        let scale = from as f64 / to as f64;
+        let stretch = scale.max(1.0);
+        let support = filter.support() * stretch;
+        let mut axis = Axis { input: 0..0, windows: Vec::new(), pairs: Vec::new() };
+        let mut weights = Vec::new();
+        for place in output {
+            let center = (place as f64 + 0.5) * scale;
+            // As `(int)` does in C: towards 0.
+            let first = (center - support + 0.5).max(0.0) as usize;
+            let end = ((center + support + 0.5) as usize).min(from);
+            weights.clear();
+            let inverse = 1.0 / stretch;
+            let (mut sum, base) = (0.0, first as f64);
+            for at in 0..end - first {
+                let weight = filter.at((at as f64 + base - center + 0.5) * inverse);
+                weights.push(weight);
+                sum += weight;
+            }
+            let to_fixed = |weight: &f64| {
+                let weight = if sum == 0.0 { *weight } else { weight / sum };
+                let half = if weight < 0.0 { -0.5 } else { 0.5 };
+                (half + weight * f64::from(1 << PRECISION)) as i32
+            };
+            let mut fixed: Vec<i32> = weights.iter().map(to_fixed).collect();
+            axis.push(first, &mut fixed, alignment)?;
+        }
+        let first = axis.windows.iter().map(|window| window.start).min()?;
+        let end = axis.windows.iter().map(|window| window.start + 2 * window.pairs.len()).max()?;
+        axis.input = first..end.min(from);
+        for window in &mut axis.windows {
+            window.start -= first;
+        }
+        Some(axis)
+    }
+
+    fn push(
+        &mut self,
+        mut start: usize,
+        weights: &mut Vec<i32>,
+        alignment: Alignment,
+    ) -> Option<()> {
+        // Zeros at the end, as at whole distances, would cost time. Those at the start stay,
+        // so that windows never go back.
+        while weights.len() > 1 && weights.last() == Some(&0) {
+            weights.pop();
+        }
+        if alignment == Alignment::Even && start % 2 == 1 {
+            weights.insert(0, 0);
+            start -= 1;
+        }
+        let begin = self.pairs.len();
+        for pair in weights.chunks(2) {
+            self.pairs.push(Pair::new([pair[0], *pair.get(1).unwrap_or(&0)])?);
+        }
+        self.windows.push(Window { start, pairs: begin..self.pairs.len() });
+        Some(())
+    }
+
+    /// How many output pixels there are.
+    pub fn len(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Where each output pixel's window begins, counted from `input.start`, and its weights.
+    pub fn windows(&self) -> impl Iterator<Item = (usize, &[Pair])> {
+        self.windows.iter().map(|window| (window.start, &self.pairs[window.pairs.clone()]))
+    }
+
+    /// The same of one output pixel.
+    pub fn window(&self, place: usize) -> (usize, &[Pair]) {
+        let window = &self.windows[place];
+        (window.start, &self.pairs[window.pairs.clone()])
+    }
+}
+
+/// Which input pixel each output pixel is, for nearest: the one at its center, which is
+/// found by adding steps up, as Pillow does.
+pub(crate) fn nearest(from: usize, to: usize, output: Range<usize>) -> Vec<usize> {
+    let step = from as f64 / to as f64;
+    let mut center = step * 0.5;
+    let mut places = Vec::with_capacity(output.len());
+    for place in 0..output.end {
+        if place >= output.start {
+            places.push((center as usize).min(from - 1));
+        }
+        center += step;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_split_exactly() {
+        for weight in (-2_000_000..=5_500_000).step_by(37).chain([0, 32767, 32768, -32768, 65535]) {
+            if let Some(pair) = Pair::new([weight, 1_000_000]) {
+                assert_eq!(pair.weights(), [weight, 1_000_000]);
+            }
+        }
+        assert_eq!(Pair::new([1 << 22, 1 << 22]).map(Pair::weights), Some([1 << 22, 1 << 22]));
+        assert_eq!(Pair::new([1 << 23, 1 << 20]), None, "no room for 255 times that");
+    }
+
+    #[test]
+    fn every_filter_splits_at_every_size() {
+        for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
+            for from in (1..40).chain([100, 255, 640, 719, 720, 1280, 2000, 30_000]) {
+                for to in (1..20).chain([63, 224, 336, 384, 1000]) {
+                    for alignment in [Alignment::Any, Alignment::Even] {
+                        let axis = Axis::new(filter, from, to, 0..to, alignment);
+                        let axis = axis.unwrap_or_else(|| panic!("{filter:?} {from} to {to}"));
+                        assert_eq!(axis.len(), to);
+                        for (start, pairs) in axis.windows() {
+                            assert!(alignment == Alignment::Any || start % 2 == 0);
+                            assert!(axis.input.start + start < axis.input.end && !pairs.is_empty());
+                            let sum: i32 = pairs.iter().flat_map(|pair| pair.weights()).sum();
+                            let rounding = i32::try_from(pairs.len() * 2).expect("small");
+                            assert!((sum - (1 << PRECISION)).abs() <= rounding, "{sum}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_of_an_axis_is_that_part() {
+        for (from, to) in [(1280, 597), (720, 336), (100, 400), (7, 3)] {
+            let whole =
+                Axis::new(Filter::Bicubic, from, to, 0..to, Alignment::Even).expect("splits");
+            let output = to / 4..to - to / 5;
+            let part = Axis::new(Filter::Bicubic, from, to, output.clone(), Alignment::Even);
+            let part = part.expect("splits");
+            assert_eq!(part.len(), output.len());
+            for (place, (start, pairs)) in output.zip(part.windows()) {
+                let (expected, all) = whole.window(place);
+                assert_eq!((start + part.input.start, pairs), (expected, all));
+            }
+        }
+    }
+}
