@@ -311,23 +311,36 @@ def notebook() -> dict[str, Any]:
             "# Looking at interleaved samples\n\nRun it in this folder. `ds[i]` reads one sample; its images are decoded when they are touched.",
         ),
         ("code", 'import textbook_fast\n\nds = textbook_fast.open("textbook_sample_100.json")\nds'),
-        ("markdown", "## In reading order"),
+        (
+            "markdown",
+            "## A sample\n\nKeyframes and texts in reading order, with a link to the second of the video. Unfold what can be read in a keyframe beside what is said.",
+        ),
+        ("code", "ds[0]"),
+        ("markdown", "## The same as data"),
         (
             "code",
             'sample = ds[0]\nfor kind, item in sample.interleaved():\n    print(item if kind == "text" else f"[image {item.shape[1]} x {item.shape[0]}]")',
         ),
         (
             "markdown",
-            "## With the keyframes\n\n`image_bytes` gives the JPEG as it is in the folder, which a notebook can show.",
+            "`image_bytes` gives the JPEG as it is in the folder, which a notebook can show.",
         ),
         (
             "code",
-            'from IPython.display import Image, Markdown, display\n\n\ndef show(sample):\n    for k, (frame, text) in enumerate(zip(sample.keyframes, sample.texts)):\n        if frame is not None:\n            display(Markdown(f"[{frame.vid} at {frame.start_seconds:.0f} s]({frame.url})"))\n            display(Image(data=sample.image_bytes(k), width=480))\n        if text is not None:\n            display(Markdown(text))\n\n\nshow(ds[0])',
+            "from IPython.display import Image, display\n\nfor k, path in enumerate(sample.image_paths):\n    if path is not None:\n        display(Image(data=sample.image_bytes(k), width=480))",
+        ),
+        (
+            "markdown",
+            "## Looking for something\n\n`textbook-fast view textbook_sample_100.json` does the same in the browser.",
+        ),
+        (
+            "code",
+            'for index, item, excerpt in ds.search("light", limit=5):\n    print(f"sample {index}, position {item}: {excerpt}")\n\nphysics = ds.filter_videos(keyword="physics")\nphysics',
         ),
         ("markdown", "## All samples at a glance"),
         (
             "code",
-            'images = [sample.image_num for sample in ds]\ntokens = [sample.token_num for sample in ds]\nprint(f"{len(ds)} samples, {sum(images)} images, {sum(tokens):,} tokens")\nprint(f"images in a sample: {min(images)} to {max(images)}")',
+            'images = [sample.image_num for sample in ds]\ntokens = [sample.token_num for sample in ds]\nprint(f"{len(ds)} samples, {sum(images)} images, {sum(tokens):,} tokens")\nprint(ds.statistics())',
         ),
     )
     made: list[dict[str, Any]] = []

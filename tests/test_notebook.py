@@ -81,3 +81,19 @@ def test_it_shows_the_keyframes_as_they_are_in_the_folder(
     ]
     folder = example_data / "sample_100_images"
     assert shown == [(folder / path).read_bytes() for path in samples[0]["images"] if path]
+
+
+def test_it_shows_samples_and_datasets(executed: Any) -> None:
+    shown = [
+        output.data["text/html"]
+        for output in outputs(executed)
+        if "text/html" in output.get("data", {})
+    ]
+    dataset, sample, physics = shown
+    assert "<strong>100 samples</strong> of textbook_sample_100.json" in dataset
+    assert sample.count("data:image/jpeg;base64,") == 2
+    assert "YouTube at" in sample
+    assert "samples</strong> of textbook_sample_100.json" in physics
+    printed = "".join(output.text for output in outputs(executed) if output.output_type == "stream")
+    assert printed.count("sample 0, position") >= 1
+    assert "hours of lessons" in printed

@@ -163,16 +163,17 @@ def test_several_files_are_one(write_json: Writer) -> None:
 
 def test_the_command(example: textbook_fast.Dataset, capsys: pytest.CaptureFixture[str]) -> None:
     (path,) = example.paths
-    hits = list(example.search("chlorophyll"))
-    assert main(["search", "chlorophyll", path]) == 0
+    hits = list(example.search("light"))
+    assert len(hits) > 5
+    assert main(["search", "light", path]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"{hit.sample}:{hit.item}: {hit.excerpt}" for hit in hits]
-    assert main(["search", "--json", "--limit", "2", "CHLOROPHYLL", path]) == 0
+    assert main(["search", "--json", "--limit", "2", "LIGHT", path]) == 0
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(hit["sample"], hit["item"], hit["excerpt"]) for hit in shown] == [
         tuple(hit) for hit in hits[:2]
     ]
-    assert main(["search", "--case-sensitive", "CHLOROPHYLL", path]) == 0
+    assert main(["search", "--case-sensitive", "LIGHT", path]) == 0
     out, err = capsys.readouterr()
     assert (out, err) == ("", "nothing was found\n")
     assert main(["search", "--regex", "a[", path]) == 1

@@ -38,6 +38,7 @@ from textbook_fast.prompt import Prompt
 from textbook_fast.rewrite import RewriteReport, rewrite_paths
 from textbook_fast.sample import Sample
 from textbook_fast.search import SearchHit
+from textbook_fast.statistics import Statistics, structural_similarity
 from textbook_fast.transforms import EdgeLimits, ImageTransform, Patches, PixelBudget
 from textbook_fast.videos import Video, Videos, open_videos
 
@@ -70,6 +71,7 @@ __all__ = [
     "SourceNotFoundError",
     "SourcePermissionError",
     "StateError",
+    "Statistics",
     "TextbookError",
     "TruncatedError",
     "Video",
@@ -85,6 +87,7 @@ __all__ = [
     "pack_sequences",
     "read_jpeg_header",
     "rewrite_paths",
+    "structural_similarity",
 ]
 
 MAX_IMAGE_PIXELS: int | None = 178_956_970

@@ -1,20 +1,24 @@
-"""The commands for those who look at a dataset: search, rewrite-paths."""
+"""The commands for those who look at a dataset: search, rewrite-paths, stats, view."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable
 
 from textbook_fast.dataset import open as open_dataset
 from textbook_fast.rewrite import rewrite_paths
 from textbook_fast.search import SearchHit
+from textbook_fast.viewer.page import write_page, write_whole
 
 __all__ = ["add_commands", "printable"]
 
 AddCommand = Callable[..., argparse.ArgumentParser]
+COMPARED = 200
+LOOKED_AT = 2000
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 
@@ -63,7 +67,60 @@ def add_commands(add: AddCommand, plain: Callable[[str], str]) -> list[argparse.
     )  # fmt: skip
     rewrite.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
     rewrite.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
-    return [search, rewrite]
+    return [search, rewrite, _add_stats(add, plain), _add_view(add, plain)]
+
+
+def _add_stats(add: AddCommand, plain: Callable[[str], str]) -> argparse.ArgumentParser:
+    stats = add(
+        "stats", lambda arguments: _stats(arguments, plain), "count what a dataset holds",
+        "textbook-fast stats multimodal_textbook.json\n"
+        "  textbook-fast stats multimodal_textbook.json --similarity --html statistics.html",
+    )  # fmt: skip
+    stats.add_argument("paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob")
+    stats.add_argument(
+        "--similarity", nargs="?", const=str(COMPARED), metavar="N",
+        help="compare the images within samples (SSIM): of N samples for each number of images "
+        f"from 4 to 8, or of all (default: {COMPARED})",
+    )  # fmt: skip
+    stats.add_argument(
+        "--look-at", default=str(LOOKED_AT), metavar="N",
+        help=f"look at N images for their sizes, or at all (default: {LOOKED_AT})",
+    )  # fmt: skip
+    stats.add_argument("--html", metavar="FILE", help="write a page with plots")
+    stats.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
+    stats.add_argument(
+        "--images", action="append", metavar="DIR",
+        help="the folder of the images; may be given several times (default: found beside PATH)",
+    )  # fmt: skip
+    return stats
+
+
+def _add_view(add: AddCommand, plain: Callable[[str], str]) -> argparse.ArgumentParser:
+    view = add(
+        "view", lambda arguments: _view(arguments, plain), "show samples in the browser",
+        "textbook-fast view multimodal_textbook.json\n"
+        "  textbook-fast view multimodal_textbook.json --html samples.html --samples 0,5,7-9",
+    )  # fmt: skip
+    view.add_argument("paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob")
+    view.add_argument(
+        "--images", action="append", metavar="DIR",
+        help="the folder of the images; may be given several times (default: found beside PATH)",
+    )  # fmt: skip
+    view.add_argument(
+        "--videos", action="append", metavar="FILE",
+        help="video_meta_data*.json (default: found beside PATH)",
+    )  # fmt: skip
+    view.add_argument(
+        "--port", type=int, default=0, help="the port of the server (default: any that is free)"
+    )
+    view.add_argument("--no-browser", action="store_true", help="open no browser")
+    view.add_argument("--html", metavar="FILE", help="write one page of some samples instead")
+    view.add_argument(
+        "--samples", default="0-9", metavar="LIST",
+        help="which samples are in the page, as 0,5,7-9 (default: 0-9)",
+    )  # fmt: skip
+    view.add_argument("--ocr", action="store_true", help="unfold what is read in the keyframes")
+    return view
 
 
 def printable(text: str) -> str:
@@ -133,3 +190,78 @@ def _rewrite(arguments: argparse.Namespace, plain: Callable[[str], str]) -> None
         print(f"{report.missing:,} images are not there, as", file=sys.stderr)
         for index, path in report.examples:
             print(f"  sample {index}: {printable(path)}", file=sys.stderr)
+
+
+# --- stats
+
+
+def _stats(arguments: argparse.Namespace, plain: Callable[[str], str]) -> None:
+    ds = open_dataset(
+        [plain(path) for path in arguments.paths],
+        images=arguments.images,
+        threads=arguments.threads,
+    )
+    similarity = arguments.similarity
+    statistics = ds.statistics(
+        images=None if arguments.look_at == "all" else _number("--look-at", arguments.look_at),
+        similarity="all"
+        if similarity == "all"
+        else similarity and _number("--similarity", similarity),
+    )
+    if arguments.html is not None:
+        write_whole(arguments.html, [statistics.to_html()])
+    if arguments.json:
+        print(json.dumps(statistics.to_dict(), ensure_ascii=True, indent=2))
+    else:
+        print(statistics)
+    if arguments.html is not None:
+        print(f"written: {arguments.html}", file=sys.stderr)
+
+
+def _number(option: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{option} takes a number or 'all', not {text!r}")
+    return int(text)
+
+
+# --- view
+
+
+def _view(arguments: argparse.Namespace, plain: Callable[[str], str]) -> None:
+    ds = open_dataset(
+        [plain(path) for path in arguments.paths],
+        images=arguments.images,
+        videos=arguments.videos,
+        decode="lazy",
+        on_error="mark",
+    )
+    if arguments.html is not None:
+        chosen = _samples(arguments.samples, len(ds))
+        title = f"{len(chosen)} samples of {os.path.basename(ds.paths[0])}"
+        write_page((ds[index] for index in chosen), arguments.html, title=title, ocr=arguments.ocr)
+        print(f"written: {arguments.html}", file=sys.stderr)
+        return
+    from textbook_fast.viewer.server import Viewer
+
+    viewer = Viewer(ds, port=arguments.port)
+    print(json.dumps({"url": viewer.url}) if arguments.json else viewer.url, flush=True)
+    if not arguments.json:
+        print("Ctrl-C ends it.", file=sys.stderr)
+    try:
+        viewer.serve(open_browser=not arguments.no_browser)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+
+
+def _samples(text: str, count: int) -> list[int]:
+    """The indices that a list like ``0,5,7-9`` names; the last range may be cut."""
+    chosen: list[int] = []
+    for part in text.split(","):
+        first, hyphen, last = part.strip().partition("-")
+        if not (first.isascii() and first.isdigit() and (not hyphen or last.isdigit())):
+            raise ValueError(f"--samples takes a list like 0,5,7-9, not {text!r}")
+        if int(first) >= count:
+            raise ValueError(f"there is no sample {first}: the dataset has {count}")
+        end = int(last) if hyphen else int(first)
+        chosen.extend(range(int(first), min(end, count - 1) + 1))
+    return chosen

@@ -19,6 +19,7 @@ from textbook_fast.index_info import Identity, IndexInfo
 from textbook_fast.jpeg import OnError, check_on_error
 from textbook_fast.sample import Sample, decode_together
 from textbook_fast.search import SearchField, SearchHit, search
+from textbook_fast.statistics import Statistics, measure
 from textbook_fast.threads import check_threads, choose_threads, in_data_loader_worker
 from textbook_fast.transforms import Transform
 from textbook_fast.videos import Match, Video, VideoFilter, Videos, VideoSource
@@ -195,6 +196,12 @@ class Dataset(Samples):
         state = (self._options, self._reader, view, self._videos)
         return _reopen, (self._paths, files.identities, *state)
 
+    def _repr_html_(self) -> str:
+        """For notebooks: what it is, and its first samples."""
+        from textbook_fast.viewer.notebook import dataset_html
+
+        return dataset_html(self)
+
     def __repr__(self) -> str:
         paths = self._paths
         more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
@@ -263,6 +270,46 @@ class Dataset(Samples):
             ignore_case=ignore_case,
             regex=regex,
             limit=limit,
+            threads=self._options.threads,
+        )
+
+    def statistics(
+        self, *, images: int | None = 2000, similarity: int | Literal["all"] | None = None
+    ) -> Statistics:
+        """What the dataset holds: one pass over all samples in all threads, then a look at
+        some images.
+
+        Args:
+            images: At most so many images, evenly spread over the dataset, are looked at
+                for their sizes; None for all.
+            similarity: At most so many samples for each number of images from 4 to 8 are
+                decoded, and all pairs of their images compared (SSIM); ``"all"`` for all
+                samples, None for no comparison.
+
+        Raises:
+            RecordError: A sample is broken.
+            SourceNotFoundError: There is no folder of images, with `similarity`.
+
+        >>> import textbook_fast
+        >>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
+        >>> round(ds.statistics(images=0).images.mean, 2)
+        2.02
+        """
+        if similarity is not None and similarity != "all" and similarity < 1:
+            raise ValueError(f"similarity must be 1 or more, 'all' or None, not {similarity}")
+        if images is not None and images < 0:
+            raise ValueError(f"images must be 0 or more, or None, not {images}")
+
+        def image_paths(place: int) -> list[str]:
+            return [path for path in self._sample(self._position(place)).image_paths if path]
+
+        return measure(
+            self._files,
+            self._positions_if_some(),
+            self._reader,
+            image_paths,
+            images=images,
+            similarity=similarity,
             threads=self._options.threads,
         )
 

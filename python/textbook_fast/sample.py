@@ -83,6 +83,12 @@ class Sample:
         name = type(self).__name__
         return f"<textbook_fast.{name} {self.index}: {content}; {path!r}[{position}]>"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: its images, small, and its texts in reading order."""
+        from textbook_fast.viewer.notebook import sample_html
+
+        return sample_html(self)
+
     # --- the record's fields
 
     def _field(self, name: str) -> Any:
