@@ -6,12 +6,14 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from textbook_fast.check import CheckedChunks
 from textbook_fast.errors import ImageError, JpegError
 from textbook_fast.index_info import Identity, IndexInfo
 from textbook_fast.jpeg import BytesLike, ColorSpace, Image
 
 __all__ = [
     "MAX_THREADS",
+    "Checker",
     "Feed",
     "Files",
     "ImageStore",
@@ -21,6 +23,7 @@ __all__ = [
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
+    "audit_tar",
     "available_threads",
     "before_fork",
     "check_column",
@@ -88,6 +91,13 @@ class Files:
     def fingerprints(self) -> list[tuple[int, int, int]]: ...
     def locate(self, position: int) -> tuple[int, int]: ...
     def record(self, position: int) -> tuple[Record, int, int]: ...
+
+@final
+class Checker:
+    def __new__(
+        cls, files: Files, store: ImageStore | None, *, depth: str, threads: int
+    ) -> Checker: ...
+    def next(self) -> CheckedChunks | None: ...
 
 @final
 class Record:
@@ -175,6 +185,7 @@ class Transform:
 
 def after_fork_in_child() -> None: ...
 def after_fork_in_parent() -> None: ...
+def audit_tar(path: str) -> list[tuple[str, int, str]]: ...
 def available_threads() -> int: ...
 def before_fork() -> None: ...
 def check_column(files: Files, kind: str, name: str, position: int) -> None: ...

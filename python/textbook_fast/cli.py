@@ -1,4 +1,4 @@
-"""The command `textbook-fast`: index, info, show, bench, and those of `cli_look`."""
+"""The command `textbook-fast`: index, info, show, bench; see also cli_archive and cli_look."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from textbook_fast import _core, cli_look
+from textbook_fast import _core, cli_archive, cli_look
 from textbook_fast.bench import Report, bench, bench_synthetic, format_table
 from textbook_fast.dataset import Dataset, build_index
 from textbook_fast.dataset import open as open_dataset
@@ -33,14 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = parser.parse_args([_protect(text, options) for text in given])
     try:
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
     except (TextbookError, OSError, ValueError) as error:
         print(f"textbook-fast: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("textbook-fast: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def _protect(text: str, options: set[str]) -> str:
@@ -73,6 +73,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
              "  textbook-fast bench --synthetic 1000 --keyframes DIR"),
     ]  # fmt: skip
     index, info, show, bench_ = added
+    added += cli_archive.add_commands(functools.partial(_add, commands), _plain)
     added += cli_look.add_commands(functools.partial(_add, commands), _plain)
     for command in (index, info):
         command.add_argument(

@@ -2,6 +2,7 @@
 
 mod area;
 mod buffers;
+pub mod check;
 pub mod clips;
 pub mod columns;
 mod crew;

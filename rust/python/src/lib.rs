@@ -1,6 +1,7 @@
 //! The Python module `textbook_fast._core`: conversion and error mapping only.
 #![allow(missing_docs, reason = "documented for Python in python/textbook_fast/_core.pyi")]
 
+mod check;
 mod columns;
 mod errors;
 mod feed;
@@ -23,6 +24,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("MAX_THREADS", textbook_core::pool::MAX_THREADS)?;
+    module.add_class::<check::Checker>()?;
     module.add_class::<feed::Feed>()?;
     module.add_class::<files::Files>()?;
     module.add_class::<images::ImageStore>()?;
@@ -34,6 +36,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transform::Transform>()?;
     module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;
     module.add_function(wrap_pyfunction!(images::load_images, module)?)?;
+    module.add_function(wrap_pyfunction!(tar::audit_tar, module)?)?;
     module.add_function(wrap_pyfunction!(tar::list_tar, module)?)?;
     module.add_function(wrap_pyfunction!(images::parse_keyframe_name, module)?)?;
     module.add_function(wrap_pyfunction!(jpeg::decode_jpeg, module)?)?;

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use textbook_core::index::Progress;
 use textbook_core::source::{Access, Source};
-use textbook_core::store::{End, Kind, scan};
+use textbook_core::store::{End, Kind, audit, scan};
 
 use crate::errors::to_pyerr;
 use crate::watch::{Title, watched};
@@ -52,6 +52,20 @@ pub fn list_tar(py: Python<'_>, path: PathBuf) -> PyResult<(Bound<'_, PyList>, O
         End::Damaged(fault) => Some(fault.to_string()),
     };
     Ok((members, damage))
+}
+
+/// What is odd in an archive: `(kind, offset, reason)`.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
+pub fn audit_tar(py: Python<'_>, path: PathBuf) -> PyResult<Vec<(&'static str, u64, String)>> {
+    let state = Arc::new(Progress::default());
+    let title = Title { verb: "walking", path: &path, shows_progress: true };
+    let work = {
+        let (path, state) = (path.clone(), Arc::clone(&state));
+        move || audit(&path, &state)
+    };
+    let faults = watched(py, &title, &state, work)?;
+    Ok(faults.into_iter().map(|fault| (fault.kind, fault.offset, fault.reason)).collect())
 }
 
 fn kind_name(kind: Kind) -> &'static str {

@@ -52,6 +52,11 @@ impl Directory {
         Ok(Directory { roots, learned: AtomicUsize::new(0) })
     }
 
+    /// The folders.
+    pub(super) fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
     /// Reads the image of this path into `bytes`, whose content is replaced.
     pub fn read(&self, path: &str, bytes: &mut Vec<u8>) -> std::result::Result<(), StoreError> {
         bytes.clear();

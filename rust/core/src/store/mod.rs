@@ -4,6 +4,7 @@
 mod directory;
 mod spelling;
 mod tar;
+mod tar_audit;
 mod tar_header;
 mod tar_index;
 mod tar_scan;
@@ -21,8 +22,10 @@ use std::path::{Path, PathBuf};
 pub use directory::Directory;
 pub use spelling::{Spelling, root_of};
 pub use tar::Tar;
+pub use tar_audit::{ArchiveFault, audit};
 pub use tar_header::{BLOCK, Block, Kind, is_tar_start};
-pub use tar_scan::{End, scan};
+pub use tar_scan::{End, Scan, Step, scan};
+pub use tar_sidecar::keep_index;
 pub use tar_walk::{Event, Member, TarFault, TarWalk};
 pub use tar_write::{END, file_header};
 
@@ -95,6 +98,14 @@ impl Stores {
         self.stores.iter().flat_map(|store| match store {
             Store::Directory(_) => Vec::new(),
             Store::Tar(store) => store.archives().collect(),
+        })
+    }
+
+    /// Where the images are looked for: paths of folders, and of archives.
+    pub fn places(&self) -> impl Iterator<Item = &Path> {
+        self.stores.iter().flat_map(|store| match store {
+            Store::Directory(store) => store.roots().iter().map(PathBuf::as_path).collect(),
+            Store::Tar(store) => store.archives().map(|(path, _)| path).collect::<Vec<_>>(),
         })
     }
 

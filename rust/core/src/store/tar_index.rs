@@ -417,10 +417,15 @@ impl Resolver<'_> {
 
 /// The name in the headers of an entry's member; empty where they changed meanwhile.
 fn name_of(source: &Source, entry: &Entry) -> Result<Vec<u8>> {
-    let length = usize::from(entry.head).saturating_mul(BLOCK);
+    name_at(source, entry.start(), entry.data())
+}
+
+/// The name in the headers between `start` and `data`.
+pub(super) fn name_at(source: &Source, start: u64, data: u64) -> Result<Vec<u8>> {
+    let length = usize::from(blocks(data.saturating_sub(start))).saturating_mul(BLOCK);
     let mut head = vec![0; length];
-    source.read_at(&mut head, entry.start())?;
-    Ok(read_head(&head, entry.start(), |member| member.name.to_vec()).unwrap_or_default())
+    source.read_at(&mut head, start)?;
+    Ok(read_head(&head, start, |member| member.name.to_vec()).unwrap_or_default())
 }
 
 /// Reads the headers of one member again.

@@ -33,32 +33,66 @@ pub fn scan(
     progress: &Progress,
     mut look: impl FnMut(&Member<'_>) -> Result<()>,
 ) -> Result<End> {
-    let size = source.size();
-    progress.begin(size);
-    let mut window = Window::default();
-    let mut walk = TarWalk::new();
-    let mut untold = 0;
-    let mut told = 0;
+    progress.begin(source.size());
+    let mut scan = Scan::default();
+    let (mut untold, mut told) = (0, 0);
     loop {
-        let at = walk.at();
-        let Some(block) = window.block(source, at)? else {
-            return Ok(end_of_file(&walk, size));
-        };
-        match walk.feed(block) {
-            Ok(Event::More) => {}
-            Ok(Event::End) => return Ok(End::Marked),
-            Ok(Event::Member(member)) => {
-                look(&member)?;
-                if member.data.checked_add(member.size).is_none_or(|end| end > size) {
-                    return Ok(End::Damaged(cut(member.start, size)));
-                }
-            }
-            Err(fault) => return Ok(End::Damaged(fault)),
+        if let Step::End(end) = scan.next(source, &mut look)? {
+            return Ok(end);
         }
         untold = u32::wrapping_add(untold, 1);
         if untold >= STRIDE {
+            let at = scan.walk.at();
             progress.advance(at.saturating_sub(told))?;
             (untold, told) = (0, at);
+        }
+    }
+}
+
+/// A walk over a file, one member at a time.
+#[derive(Debug, Default)]
+pub struct Scan {
+    window: Window,
+    walk: TarWalk,
+    end: Option<End>,
+}
+
+/// What a walk comes to.
+#[derive(Debug)]
+pub enum Step<R> {
+    /// A member, and what was made of it.
+    Member(R),
+    /// The end of the archive.
+    End(End),
+}
+
+impl Scan {
+    /// Shows the next member to `look`. A member whose data is cut off is still shown.
+    pub fn next<R>(
+        &mut self,
+        source: &Source,
+        look: impl FnOnce(&Member<'_>) -> Result<R>,
+    ) -> Result<Step<R>> {
+        let size = source.size();
+        loop {
+            if let Some(end) = &self.end {
+                return Ok(Step::End(end.clone()));
+            }
+            let Some(block) = self.window.block(source, self.walk.at())? else {
+                self.end = Some(end_of_file(&self.walk, size));
+                continue;
+            };
+            match self.walk.feed(block) {
+                Ok(Event::More) => {}
+                Ok(Event::End) => self.end = Some(End::Marked),
+                Err(fault) => self.end = Some(End::Damaged(fault)),
+                Ok(Event::Member(member)) => {
+                    if member.data.checked_add(member.size).is_none_or(|end| end > size) {
+                        self.end = Some(End::Damaged(cut(member.start, size)));
+                    }
+                    return look(&member).map(Step::Member);
+                }
+            }
         }
     }
 }
@@ -78,7 +112,7 @@ fn cut(offset: u64, size: u64) -> TarFault {
 }
 
 /// A piece of the file, read where a block is wanted that is not in it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Window {
     bytes: Vec<u8>,
     start: u64,

@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use super::tar_index::{Entry, Found, State, Table};
+use super::tar_index::{Entry, Found, State, Table, build};
 use crate::error::{Error, Result};
-use crate::index::sidecar;
-use crate::source::{Map, Source};
+use crate::index::{Progress, sidecar};
+use crate::source::{Access, Map, Source};
 
 const MAGIC: &[u8; 8] = b"TEXTTAR1";
 const VERSION: u64 = 1;
@@ -151,6 +151,18 @@ pub(super) fn keep(
         sidecar::write_renamed(place, &bytes).ok()?;
         Some(place.clone())
     })
+}
+
+/// Makes the index of the archive at `path` and writes it to `index`, however small.
+pub fn keep_index(path: &Path, index: &Path, progress: &Progress) -> Result<()> {
+    let source = Source::open(path, Access::Read)?;
+    let found = build(&source, progress)?;
+    let hash = sidecar::content_hash(&source)?;
+    let Some(bytes) = encode_all(&found, &source, hash) else {
+        return Ok(()); // a root that is too long for the header: it is walked when opened
+    };
+    let io = |source| Error::Io { path: index.to_owned(), action: "write", source };
+    sidecar::write_renamed(index, &bytes).map_err(io)
 }
 
 /// No more than this goes into the user's cache folder unasked.

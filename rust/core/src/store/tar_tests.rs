@@ -293,3 +293,38 @@ fn an_index_of_another_archive_gives_no_other_image() {
     assert!(reason(&store, "100.jpg").contains("index does not fit it: delete the index"));
     assert_eq!(read(&store, "102.jpg").as_deref(), Ok("102"));
 }
+
+#[test]
+fn an_audit_tells_what_is_odd_and_where() {
+    let test = TestFolder::new("tar_audit");
+    let mut bytes = archive(&[
+        (b'0', "a.jpg", "1"),
+        (b'0', "../out.jpg", "2"),
+        (b'0', "/root.jpg", "3"),
+        (b'3', "device", ""),
+        (b'5', "folder/", ""),
+        (b'5', "folder/", ""),
+        (b'0', "./a.jpg", "4"),
+        (b'S', "holes", ""),
+        (b'0', "a.jpg", "5"),
+    ]);
+    let audit = |bytes: &[u8]| -> Vec<(&str, u64)> {
+        let path = test.write("x.tar", bytes);
+        let faults = super::audit(&path, &Progress::default()).expect("walked");
+        faults.into_iter().map(|fault| (fault.kind, fault.offset)).collect()
+    };
+    let mut expected = vec![
+        ("leads_out", 1024),
+        ("absolute", 2048),
+        ("special", 3072),
+        ("sparse", 5632),
+        ("twice", 6144),
+    ];
+    assert_eq!(audit(&bytes), expected);
+    bytes.truncate(bytes.len() - 1024);
+    expected.push(("no_end", 7168));
+    assert_eq!(audit(&bytes), expected);
+    bytes.truncate(6656);
+    let cut: Vec<_> = audit(&bytes);
+    assert!(cut.contains(&("damaged", 6144)) && cut.contains(&("twice", 6144)), "{cut:?}");
+}

@@ -1,0 +1,111 @@
+//! What is odd in a tar file: what a walk alone can tell of its members.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::tar_header::Kind;
+use super::tar_index::{name_at, plain_name};
+use super::tar_scan::{End, scan};
+use super::tar_walk::Member;
+use crate::error::Result;
+use crate::index::Progress;
+use crate::source::{Access, Source};
+
+/// Of one kind, no more than so many faults are kept; the others are counted.
+const MOST: u64 = 1000;
+
+/// Something odd, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveFault {
+    /// A short stable name of what is odd.
+    pub kind: &'static str,
+    /// The byte of the archive at which the member begins.
+    pub offset: u64,
+    /// What is odd, in words.
+    pub reason: String,
+}
+
+/// Looks at all members of an archive. A name that occurs twice is told at its last place,
+/// the one that counts.
+pub fn audit(path: &Path, progress: &Progress) -> Result<Vec<ArchiveFault>> {
+    let source = Source::open(path, Access::Read)?;
+    let mut faults = Faults::default();
+    let mut places = Vec::new();
+    let end = scan(&source, progress, |member| {
+        look(member, &mut faults);
+        if member.kind != Kind::Directory {
+            places.push((xxh3_64(&plain_name(member.name)), member.start, member.data));
+        }
+        Ok(())
+    })?;
+    places.sort_unstable();
+    for group in places.chunk_by(|one, other| one.0 == other.0) {
+        let [.., before, last] = group else { continue };
+        let name = name_at(&source, last.1, last.2)?;
+        if plain_name(&name_at(&source, before.1, before.2)?) == plain_name(&name) {
+            let count = group.len();
+            faults.tell("twice", last.1, || {
+                format!("{} occurs {count} times: this last one counts", shown(&name))
+            });
+        }
+    }
+    match end {
+        End::Marked => {}
+        End::Unmarked => faults.tell("no_end", source.size(), || {
+            "no zero block ends the archive, as tar writes it: more may have followed".to_owned()
+        }),
+        End::Damaged(fault) => faults.tell("damaged", fault.offset, || {
+            format!("{}; members after that are not known", fault.reason)
+        }),
+    }
+    Ok(faults.finish())
+}
+
+fn look(member: &Member<'_>, faults: &mut Faults) {
+    let name = || shown(member.name);
+    let (kind, reason) = match member.kind {
+        Kind::Sparse => ("sparse", "is stored as a sparse file, which is not read"),
+        Kind::Special => ("special", "is no regular file"),
+        _ if member.name.starts_with(b"/") => ("absolute", "is an absolute name"),
+        _ if member.name.split(|&byte| byte == b'/').any(|part| part == b"..") => {
+            ("leads_out", "leads out of the folder that it would be unpacked in")
+        }
+        _ => return,
+    };
+    faults.tell(kind, member.start, || format!("{} {reason}", name()));
+}
+
+fn shown(name: &[u8]) -> String {
+    format!("{:?}", String::from_utf8_lossy(name))
+}
+
+#[derive(Default)]
+struct Faults {
+    kept: Vec<ArchiveFault>,
+    counts: BTreeMap<&'static str, (u64, u64)>,
+}
+
+impl Faults {
+    fn tell(&mut self, kind: &'static str, offset: u64, reason: impl FnOnce() -> String) {
+        let (count, last) = self.counts.entry(kind).or_default();
+        (*count, *last) = (count.saturating_add(1), offset);
+        if *count <= MOST {
+            self.kept.push(ArchiveFault { kind, offset, reason: reason() });
+        }
+    }
+
+    fn finish(mut self) -> Vec<ArchiveFault> {
+        for (kind, (count, offset)) in self.counts {
+            let more = count.saturating_sub(MOST);
+            if more > 0 {
+                let reason = format!("{more} more of this kind, the last of them here");
+                self.kept.push(ArchiveFault { kind, offset, reason });
+            }
+        }
+        self.kept.sort_by_key(|fault| fault.offset);
+        self.kept
+    }
+}
