@@ -302,6 +302,10 @@ fn decode_scan<K: Kernels>(
             }
         }
         clock.mark(Stage::Entropy);
+        if !planes.is_needed(row, output) {
+            planes.pass_mcu_row(row);
+            continue;
+        }
         if planes.flat.is_some() {
             kernels.run(
                 #[inline(always)]

@@ -103,6 +103,10 @@ pub(crate) fn decode<K: Kernels, const TOLERANT: bool>(
     };
     let tables = frame.quantization.map(|table| table.unwrap_or([0; 64]));
     for row in 0..extent.mcus_down {
+        if !planes.is_needed(row, output) {
+            planes.pass_mcu_row(row);
+            continue;
+        }
         kernels.run(
             #[inline(always)]
             || {

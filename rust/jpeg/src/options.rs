@@ -60,8 +60,8 @@ pub struct Options {
     pub color: Color,
     /// Its size.
     pub scale: Scale,
-    /// Only these rows of the result. Rows that do not exist are left out; what the other
-    /// rows need is decoded all the same, so broken data is an error wherever it is.
+    /// Only these rows of the result. Rows that do not exist are left out. Of the others, the
+    /// coded data is read all the same, so broken data is an error wherever it is.
     pub rows: Option<Range<usize>>,
     /// What is done about broken data.
     pub damage: Damage,

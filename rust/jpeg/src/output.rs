@@ -67,6 +67,11 @@ impl<'a> Output<'a> {
         Output { destination, row_bytes, wanted }
     }
 
+    /// Whether any of these rows is wanted.
+    pub(crate) fn wants(&self, rows: Range<usize>) -> bool {
+        rows.start < self.wanted.end && self.wanted.start < rows.end
+    }
+
     /// Lets `write` make those of the picture's rows that are wanted, if any: it gets which,
     /// and memory for exactly these.
     #[inline(always)]

@@ -243,6 +243,23 @@ impl Planes {
         &mut self.all[index & 3]
     }
 
+    /// Whether wanted rows depend on this row of MCUs, be it as the one above or below.
+    pub(crate) fn is_needed(&self, row: usize, output: &Output<'_>) -> bool {
+        let start = row * self.mcu_rows;
+        output.wants(start.saturating_sub(1)..start + self.mcu_rows + 1)
+    }
+
+    /// Goes past a row of MCUs that is not needed.
+    pub(crate) fn pass_mcu_row(&mut self, row: usize) {
+        self.next_row = self.end_of(row);
+    }
+
+    /// The row of the picture up to which it is complete with this row of MCUs.
+    fn end_of(&self, row: usize) -> usize {
+        let end = (row + 1) * self.mcu_rows;
+        if end >= self.height { self.height } else { end - usize::from(self.needs_context) }
+    }
+
     /// The MCU row `row` is in the planes: writes what rows that completes.
     pub(crate) fn finish_mcu_row<K: Kernels>(
         &mut self,
@@ -254,12 +271,7 @@ impl Planes {
             let rows = plane.vertical * plane.block;
             plane.finish_rows(row * rows..(row + 1) * rows);
         }
-        let mut end = (row + 1) * self.mcu_rows;
-        if end >= self.height {
-            end = self.height;
-        } else if self.needs_context {
-            end -= 1;
-        }
+        let end = self.end_of(row);
         output.write(self.next_row..end, |rows, out| {
             if self.flat.is_some() {
                 let mut spans = std::mem::take(&mut self.spans);

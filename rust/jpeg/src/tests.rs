@@ -1,6 +1,6 @@
 //! Headers, and what is no picture: each with its kind and place.
 
-use super::{Decoder, JpegError, read_header};
+use super::{Damage, Decoder, JpegError, Options, read_header};
 
 /// A gray picture of 8 x 8 pixels with one DC code, written by hand: all gray.
 fn tiny() -> Vec<u8> {
@@ -142,5 +142,78 @@ fn the_orientation_is_read_in_both_byte_orders() {
         let mut body = b"Exif\0\0".to_vec();
         body.extend(tiff);
         assert_eq!(crate::orientation::read_orientation(&body), expected);
+    }
+}
+
+/// A gray progressive picture of 8 x 8 pixels in so many scans: each coefficient alone, its
+/// highest bit first, all 0.
+fn in_scans(count: usize) -> Vec<u8> {
+    let mut data = tiny();
+    let frame = data.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("there");
+    data[frame + 1] = 0xc2;
+    let scan = data.windows(2).position(|pair| pair == [0xff, 0xda]).expect("there");
+    data.truncate(scan);
+    let dc = [(0, 0x00)].into_iter();
+    let ac = (1..64).flat_map(|place| {
+        (0..14).rev().map(move |low| (place, if low == 13 { 13 } else { (low + 1) << 4 | low }))
+    });
+    for (place, bits) in dc.chain(ac).take(count) {
+        data.extend([0xff, 0xda, 0, 8, 1, 1, 0, place, place, bits, 0x3f]);
+    }
+    data.extend([0xff, 0xd9]);
+    data
+}
+
+#[test]
+fn a_picture_of_too_many_scans_is_refused_or_cut_short() {
+    assert_eq!(decode(&in_scans(1)), Ok(vec![128; 192]));
+    assert_eq!(decode(&in_scans(500)), Ok(vec![128; 192]));
+    let data = in_scans(501);
+    let error = decode(&data).expect_err("refused");
+    assert!(error.to_string().contains("more than 500 scans"), "{error}");
+    assert_eq!(error.offset(), Some(data.len() - 12));
+    let options = Options { damage: Damage::Fill, ..Options::default() };
+    let mut out = vec![7; 192];
+    assert_eq!(Decoder::new().decode(&data, &options, &mut out), Ok(Some(error)));
+    assert_eq!(out, vec![128; 192]);
+}
+
+#[test]
+fn scans_that_do_not_go_on_from_one_another_are_refused() {
+    let data = in_scans(20);
+    let scans: Vec<usize> =
+        (0..data.len()).filter(|&at| data[at..].starts_with(&[0xff, 0xda])).collect();
+    assert_eq!(scans.len(), 20);
+    // Left out, repeated: the first, one that begins a coefficient, one that refines it.
+    for place in [0, 1, 5] {
+        let (start, end) = (scans[place], scans[place + 1]);
+        let without = [&data[..start], &data[end..]].concat();
+        assert_eq!(decode(&without).map_err(|error| error.kind()), Err("bad_segment"));
+        let again = [&data[..end], &data[start..]].concat();
+        let expected = if place == 0 { Ok(vec![128; 192]) } else { Err("bad_segment") };
+        assert_eq!(decode(&again).map_err(|error| error.kind()), expected, "{place}");
+    }
+    // Bands and bits that the format does not have.
+    for (at, value) in [(7, 9), (8, 64), (9, 0x0e), (9, 0x31)] {
+        let mut wrong = data.clone();
+        wrong[scans[1] + at] = value;
+        assert_eq!(decode(&wrong).map_err(|error| error.kind()), Err("bad_segment"), "{at}");
+    }
+}
+
+#[test]
+fn fractional_sampling_is_named_with_the_place_of_the_frame() {
+    let mut data = tiny();
+    let frame = data.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("there");
+    let header = [0xff, 0xc0, 0, 17, 8, 0, 8, 0, 8, 3, 1, 0x31, 0, 2, 0x21, 0, 3, 0x11, 0];
+    data.splice(frame..frame + 13, header);
+    let scan = data.windows(2).position(|pair| pair == [0xff, 0xda]).expect("there");
+    data.splice(scan..scan + 10, [0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
+    match decode(&data) {
+        Err(JpegError::Unsupported { offset, coding }) => {
+            assert_eq!(offset, frame + 1);
+            assert!(coding.contains("does not divide"), "{coding}");
+        }
+        other => panic!("{other:?}"),
     }
 }

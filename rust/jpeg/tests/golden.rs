@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use textbook_jpeg::{Decoder, JpegError, Options, read_header};
+use textbook_jpeg::{Color, Damage, Decoder, JpegError, Options, Scale, read_header};
 use textbook_simd::Level;
 
 fn streams() -> Vec<(String, Vec<u8>, Vec<u8>)> {
@@ -152,4 +152,105 @@ fn broken_streams_give_the_same_on_every_level() {
     }
     println!("{decoded} broken streams decoded, {refused} refused");
     assert!(decoded > 100 && refused > 100);
+}
+
+const SCALES: [Scale; 4] = [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth];
+
+/// Everything that can be asked for.
+fn all_options(damage: Damage) -> impl Iterator<Item = Options> {
+    let colors = [Color::Rgb, Color::Gray].into_iter();
+    colors.flat_map(move |color| SCALES.map(|scale| Options { color, scale, rows: None, damage }))
+}
+
+/// The result, and what is broken if it was filled; memory that is not written to shows.
+fn decode_as(
+    decoder: &mut Decoder,
+    data: &[u8],
+    options: &Options,
+) -> Result<(Vec<u8>, Option<JpegError>), JpegError> {
+    let mut out = vec![0x5a; options.size(&read_header(data)?).bytes()];
+    let damage = decoder.decode(data, options, &mut out)?;
+    let mut again = vec![0xc3; out.len()];
+    assert_eq!(decoder.decode(data, options, &mut again).as_ref(), Ok(&damage));
+    assert!(out == again, "not every byte is written");
+    Ok((out, damage))
+}
+
+#[test]
+fn smaller_and_gray_pictures_are_the_same_on_every_level() {
+    let mut used: Vec<Decoder> = Level::available().map(Decoder::with_level).collect();
+    for (name, data, _) in streams() {
+        let header = read_header(&data).expect("a header");
+        for options in all_options(Damage::Refuse) {
+            let fresh = decode_as(&mut Decoder::with_level(Level::Scalar), &data, &options);
+            for decoder in &mut used {
+                assert!(decode_as(decoder, &data, &options) == fresh, "{name}, {options:?}");
+            }
+            let (pixels, _) = fresh.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let rows = header.height as usize / 3..header.height as usize / 2;
+            let some = Options { rows: Some(rows.clone()), ..options.clone() };
+            let row_bytes = options.size(&header).row_bytes();
+            let whole = options.size(&header).height;
+            let end = rows.end.min(whole);
+            let (part, _) = decode_as(&mut used[0], &data, &some).expect("pixels");
+            let first = rows.start.min(end);
+            assert!(part == pixels[first * row_bytes..end * row_bytes], "{name}, {some:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_broken_is_filled_the_same_way_on_every_level_and_never_with_another_picture() {
+    let mut used: Vec<Decoder> = Level::available().map(Decoder::with_level).collect();
+    let mut state = 0x1357_9bdf_2468_ace1_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize
+    };
+    let (mut filled, mut refused) = (0, 0);
+    for (name, data, _) in streams() {
+        let scan = read_header(&data).expect("a header").scan_offset;
+        for round in 0..12 {
+            let mut broken = data.clone();
+            if round % 2 == 0 {
+                broken.truncate(scan + 8 + next() % (data.len() - scan - 8));
+            } else {
+                let at = scan + 8 + next() % (data.len() - scan - 8);
+                broken[at] ^= 1 << (next() % 8);
+            }
+            for options in all_options(Damage::Fill).step_by(1 + round % 3) {
+                let fresh = decode_as(&mut Decoder::with_level(Level::Scalar), &broken, &options);
+                for decoder in &mut used {
+                    assert!(decode_as(decoder, &broken, &options) == fresh, "{name}, {options:?}");
+                }
+                match fresh {
+                    Ok((_, damage)) => filled += usize::from(damage.is_some()),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    println!("{filled} filled, {refused} refused");
+    assert!(filled > 1000);
+}
+
+#[test]
+fn rows_come_again_from_the_first_one_where_broken_data_is_filled() {
+    for (name, data, _) in streams().into_iter().filter(|(name, ..)| name.contains("flat_")) {
+        let broken = &data[..data.len() - data.len() / 3];
+        let options = Options { damage: Damage::Fill, ..Options::default() };
+        let (expected, damage) = decode_as(&mut Decoder::new(), broken, &options).expect("filled");
+        let mut found = Vec::new();
+        let mut sink = |first: usize, rows: &[u8]| {
+            if first == 0 {
+                found.clear();
+            }
+            found.extend_from_slice(rows);
+        };
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.decode_rows(broken, &options, &mut sink), Ok(damage), "{name}");
+        assert!(found == expected, "{name}");
+    }
 }
