@@ -195,6 +195,33 @@ class ImageTransform:
         names = [item.name for item in fields(self) if item.init]
         return _rebuild, (type(self), {name: getattr(self, name) for name in names})
 
+    @classmethod
+    def from_processor(cls, processor: Any) -> Transform:
+        """The transform that does what a Hugging Face image processor does to one image.
+
+        The pixels and floats are those of the processor's PIL backend, bit for bit. Its
+        torchvision backend gives slightly different ones: see ``docs/transforms.md``.
+        What a processor does to a batch (Idefics 2 pads images to the largest one) is
+        left to the caller.
+
+        Args:
+            processor: An image processor of CLIP, SigLIP, LLaVA, Idefics 2 and 3, Qwen2-VL,
+                Qwen2.5-VL or Qwen3-VL, or a processor that has one.
+
+        Returns:
+            An `ImageTransform`; for processors that cut images into tiles in their own way
+            (Idefics 3, Idefics 2 with ``do_image_splitting``) a function that runs the
+            processor on each decoded array.
+
+        Raises:
+            ValueError: The processor, or one of its settings, is not supported. The
+                message names it.
+        """
+        from textbook_fast.processors import ProcessorTransform, settings_of
+
+        settings = settings_of(processor)
+        return settings if isinstance(settings, ProcessorTransform) else cls(**settings)
+
     def __call__(self, image: Image) -> Any:
         """The transformed image.
 
