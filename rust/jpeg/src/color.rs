@@ -5,8 +5,8 @@
 //! for Adobe's, which are stored inverted, whether there is an Adobe marker or not.
 
 use crate::header::ColorSpace;
-use crate::kernels::Kernels;
 use crate::kernels::scalar::pixel_to_rgb;
+use crate::kernels::{Kernels, Rows, RowsMut};
 use crate::options::Color;
 
 /// From which colors to which.
@@ -56,7 +56,11 @@ impl Conversion {
         let ycck = |y, cb, cr, key| ink(pixel_to_rgb(y, cb, cr).map(|value| 255 - value), key);
         match self {
             Conversion::LumaToGray => out.copy_from_slice(first),
-            Conversion::GrayToRgb => kernels.shift_to_rgb(first, [0; 3], out),
+            Conversion::GrayToRgb => {
+                let (stride, length) = (out.len().max(1), out.len());
+                let rows = Rows { bytes: first, stride };
+                kernels.shift_to_rgb(rows, [0; 3], RowsMut { bytes: out, stride, length });
+            }
             Conversion::YcbcrToRgb => kernels.ycc_to_rgb(first, second, third, out),
             Conversion::RgbToRgb => {
                 let colors = first.iter().zip(second).zip(third);

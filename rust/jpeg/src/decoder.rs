@@ -268,6 +268,8 @@ fn decode_scan<K: Kernels>(
     let (mut left, mut end) = (0, 0);
     for row in 0..scan.mcus_down {
         macro_row.start(scan.mcus_across, scan.layout.unit_count);
+        let upcoming = output.upcoming(planes.rows_of(row));
+        let bytes_at = |mcu: usize| upcoming.len() * mcu / scan.mcus_across;
         let mut done = 0;
         while done < scan.mcus_across {
             if left == 0 {
@@ -287,8 +289,9 @@ fn decode_scan<K: Kernels>(
                     &scan.layout,
                     tables,
                     &mut predictions,
-                    mcus,
+                    mcus.clone(),
                     macro_row,
+                    &upcoming[bytes_at(mcus.start)..bytes_at(mcus.end)],
                 )
                 .map_err(|broken| match broken {
                     Broken::NoCode(bit) | Broken::RunTooLong(bit) => {

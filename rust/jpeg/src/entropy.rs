@@ -319,17 +319,19 @@ fn repeat(dc: &mut [i16], slots: &mut [u32], record: &[i16; RECORD], count: usiz
     }
 }
 
-/// Decodes the MCUs from `first` to `end` of a row. `end_bit`: where the coded bits end.
-/// `ALL`: all coefficients are wanted.
+/// Where a run of MCUs begins: its bits, the bit where they end, the DC coefficients of the
+/// blocks before.
+pub(crate) type Run<'a, 'b> = (&'a mut BitReader<'b>, usize, &'a mut [i16; 4]);
+
+/// Decodes MCUs of a row. `ALL`: all coefficients are wanted. `started` is told of how many MCUs before they are decoded.
 #[inline(always)]
 pub(crate) fn decode_mcus<const ALL: bool>(
-    reader: &mut BitReader<'_>,
-    end_bit: usize,
+    (reader, end_bit, predictions): Run<'_, '_>,
     layout: &ScanLayout,
     tables: &ScanTables,
-    predictions: &mut [i16; 4],
     mcus: std::ops::Range<usize>,
     row: &mut MacroRow,
+    mut started: impl FnMut(usize),
 ) -> Result<(), Broken> {
     // Copies, so that they stay in registers.
     let mut bits = reader.clone();
@@ -353,6 +355,7 @@ pub(crate) fn decode_mcus<const ALL: bool>(
         let runs = usize::from(layout.zero_runs[equal as usize]);
         if runs > 0 {
             let runs = runs.min((end - at) / count);
+            started(runs);
             bits.consume(runs as u32 * layout.zero_length);
             let mut record = [0; RECORD];
             for (dc, unit) in record.iter_mut().zip(units) {
@@ -367,6 +370,7 @@ pub(crate) fn decode_mcus<const ALL: bool>(
         if bits.position() > end_bit {
             return Err(Broken::TooShort);
         }
+        started(1);
         let (mcu_dc, mcu_slots) = (&mut dc[at..at + count], &mut slots[at..at + count]);
         let mut mcu_coded = 0;
         let all = mcu_dc.iter_mut().zip(mcu_slots).zip(units).zip(0..);

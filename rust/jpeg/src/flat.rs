@@ -44,8 +44,8 @@ pub(crate) enum Filling {
     General,
     /// Chroma is constant: what is added to luma for red, green and blue.
     Shift([i16; 3]),
-    /// One color, 16 pixels of it.
-    Color([u8; 48]),
+    /// One color: red, green and blue.
+    Color([u8; 3]),
 }
 
 /// A span of MCUs in a row that are made in one way.
@@ -101,31 +101,30 @@ impl FlatRow {
     }
 
     /// The spans of a row of pixels. `other`: the MCU row that it mixes with, if any.
+    #[inline(always)]
     pub(crate) fn spans(&self, other: Option<&FlatRow>, spans: &mut Vec<Span>) {
         spans.clear();
-        let key = |mcu: usize| {
-            let mut chroma = self.calm[mcu];
-            if other.is_some_and(|other| other.calm[mcu] != chroma) {
-                chroma = NONE;
+        let other = other.unwrap_or(self);
+        let all = self.calm.iter().zip(&other.calm).zip(&self.luma);
+        let keys = all.map(
+            |((&calm, &other), &luma)| {
+                if calm == other && calm != NONE { (calm, luma) } else { (NONE, NONE) }
+            },
+        );
+        let (mut start, mut current) = (0, (NONE, NONE));
+        for (mcu, key) in keys.enumerate() {
+            if key != current {
+                if start < mcu {
+                    spans.push(Span { start, end: mcu, filling: filling(current) });
+                }
+                (start, current) = (mcu, key);
             }
-            let luma = if chroma == NONE { NONE } else { self.luma[mcu] };
-            (chroma, luma)
-        };
-        let count = self.calm.len();
-        let mut start = 0;
-        while start < count {
-            let (chroma, luma) = key(start);
-            let mut end = start + 1;
-            while end < count && key(end) == (chroma, luma) {
-                end += 1;
-            }
-            spans.push(Span { start, end, filling: filling(chroma, luma) });
-            start = end;
         }
+        spans.push(Span { start, end: self.calm.len(), filling: filling(current) });
     }
 }
 
-fn filling(chroma: u32, luma: u32) -> Filling {
+fn filling((chroma, luma): (u32, u32)) -> Filling {
     if chroma == NONE {
         return Filling::General;
     }
@@ -133,11 +132,7 @@ fn filling(chroma: u32, luma: u32) -> Filling {
     if luma == NONE {
         return Filling::Shift(crate::kernels::scalar::shift_of(cb, cr));
     }
-    let mut pattern = [0; 48];
-    for pixel in pattern.as_chunks_mut::<3>().0 {
-        *pixel = pixel_to_rgb(luma as u8, cb, cr);
-    }
-    Filling::Color(pattern)
+    Filling::Color(pixel_to_rgb(luma as u8, cb, cr))
 }
 
 #[cfg(test)]

@@ -72,6 +72,18 @@ impl<'a> Output<'a> {
         rows.start < self.wanted.end && self.wanted.start < rows.end
     }
 
+    /// The memory that these rows of the picture will go to, where that is the caller's.
+    pub(crate) fn upcoming(&self, rows: Range<usize>) -> &[u8] {
+        let start = rows.start.clamp(self.wanted.start, self.wanted.end) - self.wanted.start;
+        let end = rows.end.clamp(self.wanted.start, self.wanted.end) - self.wanted.start;
+        match &self.destination {
+            Destination::Memory(memory) if start < end => {
+                &memory[start * self.row_bytes..end * self.row_bytes]
+            }
+            _ => &[],
+        }
+    }
+
     /// Lets `write` make those of the picture's rows that are wanted, if any: it gets which,
     /// and memory for exactly these.
     #[inline(always)]

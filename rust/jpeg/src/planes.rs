@@ -14,7 +14,7 @@ use crate::JpegError;
 use crate::color::Conversion;
 use crate::flat::FlatRow;
 use crate::header::{Component, Header};
-use crate::kernels::{Kernels, PlaneMut, VECTOR};
+use crate::kernels::{Kernels, PlaneMut, Rows};
 use crate::options::Options;
 use crate::output::Output;
 use crate::usual;
@@ -42,8 +42,9 @@ pub(crate) enum Upsampling {
 pub(crate) struct Plane {
     pixels: Vec<u8>,
     stride: usize,
-    /// Rows that are kept; row `y` is at `y % rows`.
-    rows: usize,
+    /// Rows that are kept, between one more above and one more below them; row `y` is at
+    /// `1 + y % rows`.
+    pub rows: usize,
     /// Pixels in a row, as they count.
     pub width: usize,
     /// Rows, as they count.
@@ -62,12 +63,17 @@ pub(crate) struct Plane {
 impl Plane {
     /// Where the pixel is. The row has to be kept.
     pub(crate) fn at(&self, x: usize, y: usize) -> usize {
-        (y % self.rows) * self.stride + MARGIN + x
+        (1 + y % self.rows) * self.stride + MARGIN + x
     }
 
     /// All pixels.
     pub(crate) fn pixels(&mut self) -> PlaneMut<'_> {
         PlaneMut { stride: self.stride, pixels: &mut self.pixels }
+    }
+
+    /// How many MCUs are in a row.
+    pub(crate) fn mcus_across(&self) -> usize {
+        self.width.div_ceil(self.horizontal * self.block)
     }
 
     /// Row `y`, or the one next to it that exists, with a neighbor at both ends.
@@ -77,19 +83,25 @@ impl Plane {
         &self.pixels[start..start + self.width + 2]
     }
 
-    /// These pixels of row `y`, and then some, up to whole vectors. The row has to exist.
+    /// The pixels from this place on, in the row at `place` of all that are kept: 0 is the
+    /// one above.
     #[inline(always)]
-    pub(crate) fn vectors(&self, y: usize, columns: &Range<usize>) -> &[u8] {
-        let start = self.at(columns.start, y);
-        &self.pixels[start..start + columns.len().next_multiple_of(VECTOR)]
+    pub(crate) fn starting_at(&self, x: usize, place: usize) -> Rows<'_> {
+        let start = place * self.stride + MARGIN + x;
+        Rows { bytes: &self.pixels[start..], stride: self.stride }
     }
 
-    /// The same of row `y`, or of the one next to it that exists, where half a vector is
-    /// enough, with one more pixel before and after.
+    /// The same from the pixel before on.
     #[inline(always)]
-    pub(crate) fn with_neighbors(&self, y: usize, columns: &Range<usize>) -> &[u8] {
-        let start = self.at(columns.start, y.min(self.height - 1)) - 1;
-        &self.pixels[start..start + columns.len().next_multiple_of(VECTOR / 2) + 2]
+    pub(crate) fn starting_before(&self, x: usize, place: usize) -> Rows<'_> {
+        let start = place * self.stride + MARGIN + x - 1;
+        Rows { bytes: &self.pixels[start..], stride: self.stride }
+    }
+
+    /// Copies a row, its margins included, to another place.
+    pub(crate) fn copy_row(&mut self, from: usize, to: usize) {
+        let from = from * self.stride;
+        self.pixels.copy_within(from..from + self.stride, to * self.stride);
     }
 
     /// Repeats the first and last pixel of each of these rows beyond its ends.
@@ -224,7 +236,7 @@ impl Planes {
             let stride = extent.mcus_across * horizontal * plane.block + 2 * MARGIN;
             plane.stride = stride.next_multiple_of(64);
             plane.rows = extent.mcus_down.min(2) * vertical * plane.block;
-            plane.pixels.resize(plane.rows * plane.stride, 0);
+            plane.pixels.resize((plane.rows + 2) * plane.stride, 0);
             let upsampled =
                 if upsampling == Upsampling::None { 0 } else { self.width + 2 * MARGIN };
             plane.upsampled.resize(upsampled + 4 * MARGIN, 0);
@@ -258,6 +270,11 @@ impl Planes {
     fn end_of(&self, row: usize) -> usize {
         let end = (row + 1) * self.mcu_rows;
         if end >= self.height { self.height } else { end - usize::from(self.needs_context) }
+    }
+
+    /// The rows of the picture that a row of MCUs is about.
+    pub(crate) fn rows_of(&self, row: usize) -> Range<usize> {
+        row * self.mcu_rows..((row + 1) * self.mcu_rows).min(self.height)
     }
 
     /// The MCU row `row` is in the planes: writes what rows that completes.

@@ -17,7 +17,7 @@ use std::ops::Range;
 use crate::entropy::{LAST_OF_CORNER, MacroRow, Unit};
 use crate::flat::{Filling, FlatRow, Span};
 use crate::kernels::scalar::flat_pixel;
-use crate::kernels::{Job, Kernels};
+use crate::kernels::{Job, Kernels, PlaneMut, RowsMut, VECTOR};
 use crate::planes::{Plane, Planes, Upsampling};
 use crate::stages::{Clock, Stage};
 use crate::tables::Quantization;
@@ -30,6 +30,9 @@ const COMPONENTS: usize = 3;
 pub(crate) struct Work {
     /// For each block, the pixel that its DC coefficient alone would make.
     pixels: Vec<u8>,
+    /// The same of a row of blocks of one component, each pixel eight times, and then some
+    /// up to whole vectors.
+    line: Vec<u8>,
     /// For each component, the blocks whose other coefficients lie in the top left
     /// corner, and the others.
     jobs: [[Vec<Job>; 2]; COMPONENTS],
@@ -48,11 +51,31 @@ pub(crate) fn transform<K: Kernels>(
     clock: &mut Clock,
 ) {
     let Some([previous, mut flat]) = planes.flat.take() else { return };
+    for plane in &mut planes.all[..COMPONENTS] {
+        // One row of MCUs is enough, and of the one before its last row.
+        plane.rows = plane.vertical * 8;
+        plane.copy_row(plane.rows, 0);
+    }
+    let line = planes.plane(0).pixels().stride + VECTOR;
+    work.line.resize(line, 0);
     find_pixels(macro_row, units, tables, &mut work.pixels);
     find_flats(macro_row, units.len(), &work.pixels, &mut flat);
-    fill_luma(macro_row, units.len(), &work.pixels, &flat, planes.plane(0), row);
-    for index in [1, 2] {
-        fill_chroma(macro_row, (units.len(), index), &work.pixels, &flat, planes.plane(index), row);
+    for index in 0..COMPONENTS {
+        let pixels = work.pixels.chunks_exact(units.len());
+        // Nobody looks at the inner rows of what is flat.
+        let is_seen = |mcu: usize| match index {
+            0 => !flat.is_color(mcu),
+            _ => !flat.is_chroma_hidden(mcu),
+        };
+        let plane = planes.plane(index);
+        let first = if index == 0 { 0 } else { units.len() - COMPONENTS + index };
+        for y in 0..plane.vertical {
+            let own = first + y * plane.horizontal..first + (y + 1) * plane.horizontal;
+            expand(pixels.clone().flat_map(|pixels| &pixels[own.clone()]), &mut work.line);
+            let rows = (row * plane.vertical + y) * 8;
+            let outer = (y == 0, y + 1 == plane.vertical);
+            fill_blocks(&work.line, plane, rows, outer, is_seen);
+        }
     }
     sort_jobs(macro_row, units, planes, &mut work.jobs, row);
     clock.mark(Stage::Flat);
@@ -111,78 +134,60 @@ fn find_flats(macro_row: &MacroRow, count: usize, pixels: &[u8], flat: &mut Flat
     flat.finish();
 }
 
-/// Fills each block of luma with its pixel, but not where nobody looks at it.
+/// Each pixel eight times.
 #[inline(always)]
-fn fill_luma(
-    macro_row: &MacroRow,
-    count: usize,
-    pixels: &[u8],
-    flat: &FlatRow,
-    plane: &mut Plane,
-    row: usize,
-) {
-    let (across, down) = (plane.horizontal, plane.vertical);
-    let luma_blocks = (1 << (across * down)) - 1;
-    let mut at = plane.at(0, row * down * 8);
-    let plane = plane.pixels();
-    let all = pixels.chunks_exact(count).zip(&macro_row.coded);
-    for (mcu, (pixels, &coded)) in all.enumerate() {
-        if flat.is_color(mcu) {
-            // Only the rows that the MCU rows above and below look at.
-            for at in [at, at + (down * 8 - 1) * plane.stride] {
-                plane.pixels[at..at + across * 8].fill(pixels[0]);
-            }
-        } else if coded & luma_blocks != luma_blocks {
-            for (y, line) in pixels[..across * down].chunks_exact(across).enumerate() {
-                let at = at + y * 8 * plane.stride;
-                if let &[left, right] = line {
-                    let line = u128::from_le_bytes([left; 16]) & u128::from(u64::MAX);
-                    let line = line | u128::from_le_bytes([right; 16]) << 64;
-                    fill_block(plane.pixels, at, plane.stride, line.to_le_bytes());
-                } else {
-                    for (x, &pixel) in line.iter().enumerate() {
-                        fill_block(plane.pixels, at + x * 8, plane.stride, [pixel; 8]);
-                    }
-                }
-            }
-        }
-        at += across * 8;
+fn expand<'a>(pixels: impl Iterator<Item = &'a u8>, line: &mut [u8]) {
+    let (eights, _) = line.as_chunks_mut::<8>();
+    for (eight, &pixel) in eights.iter_mut().zip(pixels) {
+        *eight = [pixel; 8];
     }
 }
 
-/// Fills each block of a component of chroma with its pixel, but not where nobody looks.
+/// Fills a row of blocks, eight rows of pixels, with these pixels: all of the rows that
+/// other rows of MCUs look at (`outer`: the first one, the last one), and of the others
+/// what is seen of the MCUs.
 #[inline(always)]
-fn fill_chroma(
-    macro_row: &MacroRow,
-    (count, index): (usize, usize),
-    pixels: &[u8],
-    flat: &FlatRow,
+fn fill_blocks(
+    line: &[u8],
     plane: &mut Plane,
-    row: usize,
+    first: usize,
+    outer: (bool, bool),
+    is_seen: impl Fn(usize) -> bool,
 ) {
-    let number = count - 3 + index;
-    let mut at = plane.at(0, row * 8);
-    let plane = plane.pixels();
-    let all = pixels.chunks_exact(count).zip(&macro_row.coded);
-    for (mcu, (pixels, &coded)) in all.enumerate() {
-        let line = [pixels[number]; 8];
-        if flat.is_chroma_hidden(mcu) {
-            for at in [at, at + 7 * plane.stride] {
-                plane.pixels[at..at + 8].copy_from_slice(&line);
-            }
-        } else if coded >> number & 1 == 0 {
-            fill_block(plane.pixels, at, plane.stride, line);
+    let (across, mcus) = (plane.horizontal * 8, plane.mcus_across());
+    let at = plane.at(0, first);
+    let PlaneMut { pixels, stride } = plane.pixels();
+    let pixels = &mut pixels[at..];
+    if outer.0 {
+        copy_vectors(line, pixels, 0..mcus * across);
+    }
+    if outer.1 {
+        copy_vectors(line, &mut pixels[7 * stride..], 0..mcus * across);
+    }
+    let inner = usize::from(outer.0)..8 - usize::from(outer.1);
+    let mut mcu = 0;
+    while mcu < mcus {
+        let start = mcu;
+        while mcu < mcus && is_seen(mcu) {
+            mcu += 1;
         }
-        at += 8;
+        if start < mcu {
+            for y in inner.clone() {
+                copy_vectors(line, &mut pixels[y * stride..], start * across..mcu * across);
+            }
+        }
+        mcu += 1;
     }
 }
 
-/// Eight equal lines.
+/// Copies these bytes and some after them, up to whole vectors.
 #[inline(always)]
-fn fill_block<const WIDTH: usize>(pixels: &mut [u8], at: usize, stride: usize, line: [u8; WIDTH]) {
-    let pixels = &mut pixels[at..at + 7 * stride + WIDTH];
-    for row in pixels.chunks_mut(stride) {
-        row[..WIDTH].copy_from_slice(&line);
+fn copy_vectors(from: &[u8], to: &mut [u8], bytes: Range<usize>) {
+    let end = bytes.start + bytes.len().next_multiple_of(VECTOR);
+    let (from, _) = from[bytes.start..end].as_chunks::<VECTOR>();
+    let (to, _) = to[bytes.start..end].as_chunks_mut::<VECTOR>();
+    for (from, to) in from.iter().zip(to) {
+        *to = *from;
     }
 }
 
@@ -233,117 +238,112 @@ pub(crate) struct Spans {
     inner: Vec<Span>,
     above: Vec<Span>,
     below: Vec<Span>,
-    /// Where a row goes that nobody wants.
-    spare: Vec<u8>,
+    /// Two rows of which one is wanted.
+    pair: Vec<u8>,
 }
 
 /// Writes the rows `wanted`, which the MCU row `row` completes, to `out`.
 #[inline(always)]
 pub(crate) fn write<K: Kernels>(
     kernels: K,
-    planes: &Planes,
+    planes: &mut Planes,
     spans: &mut Spans,
     row: usize,
     wanted: Range<usize>,
     out: &mut [u8],
 ) {
+    let rows = planes.largest * 8;
+    if planes.needs_context {
+        repeat_edges(planes, row);
+    }
     let Some([previous, current]) = &planes.flat else { return };
-    let Spans { inner, above, below, spare } = spans;
-    let bytes = planes.width * 3;
-    spare.resize(bytes, 0);
-    let mut out = Rows { planes, first: wanted.start, bytes, out, spare };
-    let mut first = row * planes.largest * 8;
+    let Spans { inner, above, below, pair } = spans;
+    pair.resize(planes.width * 6, 0);
+    let stride = planes.width * 3;
+    // From here on rows are counted from the one above this row of MCUs.
+    let wanted = wanted.start + 1 - row * rows..wanted.end + 1 - row * rows;
+    let mut out = Lines { planes, first: wanted.start, stride, bytes: out, pair };
+    let mut inside = wanted.start.max(1)..wanted.end;
     if row > 0 && planes.needs_context {
         // The two rows of pixels that belong to both rows of MCUs.
         current.spans(Some(previous), above);
         previous.spans(Some(current), below);
-        let both = wanted.start.max(first - 1)..wanted.end.min(first + 1);
-        for span in above.iter() {
-            if span.filling == Filling::General {
-                out.write_general(kernels, span, both.clone());
-            } else if both.contains(&first) {
-                out.write_flat(kernels, span, first..first + 1);
+        for (spans, place, is_current) in [(above, 1, true), (below, 0, false)] {
+            for span in spans.iter() {
+                if span.filling == Filling::General {
+                    if is_current {
+                        out.write_general(kernels, span, wanted.start..wanted.end.min(2));
+                    }
+                } else if wanted.contains(&place) {
+                    out.write_flat(kernels, span, place..place + 1);
+                }
             }
         }
-        if both.contains(&(first - 1)) {
-            for span in below.iter() {
-                out.write_flat(kernels, span, first - 1..first);
-            }
-        }
-        first += 1;
+        inside.start = wanted.start.max(2);
     }
-    let rows = wanted.start.max(first)..wanted.end;
-    if !rows.is_empty() {
+    if !inside.is_empty() {
         current.spans(None, inner);
         for span in inner.iter() {
             if span.filling == Filling::General {
-                out.write_general(kernels, span, rows.clone());
+                out.write_general(kernels, span, inside.clone());
             } else {
-                out.write_flat(kernels, span, rows.clone());
+                out.write_flat(kernels, span, inside.clone());
             }
         }
     }
 }
 
-/// Rows of the result.
-struct Rows<'a> {
-    planes: &'a Planes,
-    /// Which row of the picture comes first.
-    first: usize,
-    /// Bytes of a row.
-    bytes: usize,
-    out: &'a mut [u8],
-    spare: &'a mut [u8],
+/// Repeats the first and the last row of chroma beyond the picture.
+fn repeat_edges(planes: &mut Planes, row: usize) {
+    for plane in &mut planes.all[1..COMPONENTS] {
+        if row == 0 {
+            plane.copy_row(1, 0);
+        }
+        let left = plane.height - row * plane.rows;
+        if left <= plane.rows {
+            plane.copy_row(left, left + 1);
+        }
+    }
 }
 
-impl Rows<'_> {
+/// Rows of the result. They are counted from the one above a row of MCUs, as the planes'
+/// places are.
+struct Lines<'a> {
+    planes: &'a Planes,
+    /// The one that `bytes` begin with.
+    first: usize,
+    /// Bytes of a row.
+    stride: usize,
+    bytes: &'a mut [u8],
+    pair: &'a mut [u8],
+}
+
+impl Lines<'_> {
     /// The pixels of a span.
     fn columns(&self, span: &Span) -> Range<usize> {
         let across = self.planes.all[0].horizontal * 8;
         span.start * across..(span.end * across).min(self.planes.width)
     }
 
-    /// The bytes of these pixels.
+    /// These pixels of these rows.
     #[inline(always)]
-    fn row(&mut self, y: usize, columns: &Range<usize>) -> &mut [u8] {
-        let start = (y - self.first) * self.bytes;
-        &mut self.out[start + columns.start * 3..start + columns.end * 3]
+    fn lines(&mut self, rows: &Range<usize>, columns: &Range<usize>) -> RowsMut<'_> {
+        let (stride, length) = (self.stride, columns.len() * 3);
+        let start = (rows.start - self.first) * stride + columns.start * 3;
+        let end = start + (rows.len() - 1) * stride + length;
+        RowsMut { bytes: &mut self.bytes[start..end], stride, length }
     }
 
-    /// The same of the row and the next one.
-    #[inline(always)]
-    fn two_rows(&mut self, y: usize, columns: &Range<usize>) -> [&mut [u8]; 2] {
-        let start = (y - self.first) * self.bytes;
-        let (upper, lower) = self.out[start..].split_at_mut(self.bytes);
-        [upper, lower].map(|row| &mut row[columns.start * 3..columns.end * 3])
-    }
-
-    /// The bytes of these pixels as the upper or the lower one of two rows, and memory that
-    /// nobody reads for the other one.
-    fn row_and_spare(
-        &mut self,
-        y: usize,
-        columns: &Range<usize>,
-        is_upper: bool,
-    ) -> [&mut [u8]; 2] {
-        let start = (y - self.first) * self.bytes;
-        let own = &mut self.out[start + columns.start * 3..start + columns.end * 3];
-        let spare = &mut self.spare[columns.start * 3..columns.end * 3];
-        if is_upper { [own, spare] } else { [spare, own] }
-    }
-
-    /// Nothing for spans that are not flat.
+    /// A flat span.
     #[inline(always)]
     fn write_flat<K: Kernels>(&mut self, kernels: K, span: &Span, rows: Range<usize>) {
         let columns = self.columns(span);
-        for y in rows {
-            match &span.filling {
-                Filling::General => {}
-                Filling::Color(pattern) => fill(self.row(y, &columns), pattern),
-                Filling::Shift(shift) => {
-                    let luma = self.planes.all[0].vectors(y, &columns);
-                    kernels.shift_to_rgb(luma, *shift, self.row(y, &columns));
-                }
+        match &span.filling {
+            Filling::General => {}
+            Filling::Color(color) => kernels.fill(*color, self.lines(&rows, &columns)),
+            Filling::Shift(shift) => {
+                let luma = self.planes.all[0].starting_at(columns.start, rows.start);
+                kernels.shift_to_rgb(luma, *shift, self.lines(&rows, &columns));
             }
         }
     }
@@ -354,55 +354,45 @@ impl Rows<'_> {
         let columns = self.columns(span);
         let [luma, cb, cr, _] = &self.planes.all;
         if cb.upsampling == Some(Upsampling::H2V2) {
-            return self.write_between(kernels, &columns, rows);
+            self.write_pairs(kernels, &columns, rows);
+            return;
         }
-        let narrow = columns.start / 2..columns.end.div_ceil(2);
-        for y in rows {
-            let luma = luma.vectors(y, &columns);
+        for place in rows {
+            let luma = luma.starting_at(columns.start, place).bytes;
+            let out = self.lines(&(place..place + 1), &columns).bytes;
             if cb.upsampling == Some(Upsampling::H2V1) {
-                let [cb, cr] = [cb, cr].map(|plane| plane.with_neighbors(y, &narrow));
-                kernels.ycc_h2v1_to_rgb(luma, cb, cr, self.row(y, &columns));
+                let chroma = [cb, cr].map(|plane| plane.starting_before(columns.start / 2, place));
+                kernels.ycc_h2v1_to_rgb(luma, chroma[0].bytes, chroma[1].bytes, out);
             } else {
-                let [cb, cr] = [cb, cr].map(|plane| plane.vectors(y, &columns));
-                kernels.ycc_to_rgb(luma, cb, cr, self.row(y, &columns));
+                let chroma = [cb, cr].map(|plane| plane.starting_at(columns.start, place));
+                kernels.ycc_to_rgb(luma, chroma[0].bytes, chroma[1].bytes, out);
             }
         }
     }
 
-    /// The same where two rows of pixels are between each two rows of chroma.
+    /// The same where two rows of pixels, an even place and the next one, are between each
+    /// two rows of chroma.
     #[inline(always)]
-    fn write_between<K: Kernels>(
-        &mut self,
-        kernels: K,
-        columns: &Range<usize>,
-        rows: Range<usize>,
-    ) {
+    fn write_pairs<K: Kernels>(&mut self, kernels: K, columns: &Range<usize>, rows: Range<usize>) {
         let [luma, cb, cr, _] = &self.planes.all;
-        let narrow = columns.start / 2..columns.end.div_ceil(2);
-        let mut y = rows.start;
-        while y < rows.end {
-            let is_upper = !y.is_multiple_of(2);
-            let next = y.div_ceil(2);
-            let [cb, cr] = [cb, cr].map(|plane| {
-                [next.saturating_sub(1), next].map(|y| plane.with_neighbors(y, &narrow))
-            });
-            if is_upper && y + 1 < rows.end {
-                let luma = [y, y + 1].map(|y| luma.vectors(y, columns));
-                kernels.ycc_h2v2_to_rgb(luma, cb, cr, self.two_rows(y, columns));
-                y += 2;
-            } else {
-                let luma = [luma.vectors(y, columns); 2];
-                kernels.ycc_h2v2_to_rgb(luma, cb, cr, self.row_and_spare(y, columns, is_upper));
-                y += 1;
-            }
+        let whole = rows.start.next_multiple_of(2)..rows.end / 2 * 2;
+        for single in rows.clone().filter(|place| !whole.contains(place)) {
+            let place = single / 2 * 2;
+            let luma = luma.starting_at(columns.start, place);
+            let [cb, cr] =
+                [cb, cr].map(|plane| plane.starting_before(columns.start / 2, place / 2));
+            let length = columns.len() * 3;
+            let both = RowsMut { bytes: &mut self.pair[..2 * length], stride: length, length };
+            kernels.ycc_h2v2_to_rgb(luma, cb, cr, both);
+            let own = single % 2 * length;
+            let start = (single - self.first) * self.stride + columns.start * 3;
+            self.bytes[start..start + length].copy_from_slice(&self.pair[own..own + length]);
+        }
+        if !whole.is_empty() {
+            let luma = luma.starting_at(columns.start, whole.start);
+            let [cb, cr] =
+                [cb, cr].map(|plane| plane.starting_before(columns.start / 2, whole.start / 2));
+            kernels.ycc_h2v2_to_rgb(luma, cb, cr, self.lines(&whole, columns));
         }
     }
-}
-
-/// Fills with 16 pixels again and again.
-#[inline(always)]
-fn fill(out: &mut [u8], pattern: &[u8; 48]) {
-    let (whole, rest) = out.as_chunks_mut::<48>();
-    whole.fill(*pattern);
-    rest.copy_from_slice(&pattern[..rest.len()]);
 }

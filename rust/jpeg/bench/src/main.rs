@@ -52,24 +52,30 @@ fn stages(paths: &[PathBuf], rounds: usize) {
     use textbook_jpeg::Stage;
     let all =
         [Stage::Tables, Stage::Unstuff, Stage::Entropy, Stage::Flat, Stage::Idct, Stage::Color];
+    let data: Vec<Vec<u8>> =
+        paths.iter().map(|path| std::fs::read(path).expect("readable")).collect();
     let mut decoder = Decoder::new();
     let mut out = Vec::new();
-    let mut sums = [0.0; 6];
-    for path in paths {
-        let data = std::fs::read(path).expect("readable");
-        let header = read_header(&data).expect("a header");
-        out.resize(header.width as usize * header.height as usize * 3, 0);
-        let mut best = [f64::MAX; 6];
-        for _ in 0..rounds {
-            decoder.decode_rgb(&data, &mut out).expect("pixels");
+    let mut best = vec![[f64::MAX; 6]; data.len()];
+    let mut turbo = turbo::Turbo::new();
+    let mut expected = Vec::new();
+    // Picture after picture, so that the CPU does not learn one of them by heart, and
+    // libjpeg-turbo in between, so that no cache is warmer than where they are compared.
+    for _ in 0..rounds {
+        for (data, best) in data.iter().zip(&mut best) {
+            let header = read_header(data).expect("a header");
+            out.resize(header.width as usize * header.height as usize * 3, 0);
+            expected.resize(out.len(), 0);
+            turbo.decode(data, 1, false, header.width as usize * 3, &mut expected);
+            decoder.decode_rgb(data, &mut out).expect("pixels");
             for (best, &stage) in best.iter_mut().zip(&all) {
                 *best = best.min(decoder.clock().spent(stage).as_secs_f64());
             }
         }
-        for (sum, best) in sums.iter_mut().zip(best) {
-            *sum += best;
-        }
     }
+    let sums = best.iter().fold([0.0; 6], |sums, best| {
+        std::array::from_fn(|stage| sums[stage] + best[stage])
+    });
     println!("level: {}, mean of {} pictures", Level::active(), paths.len());
     for (stage, sum) in all.iter().zip(sums) {
         println!("{stage:?}: {:.4} ms", sum / paths.len() as f64 * 1e3);

@@ -18,8 +18,8 @@ use super::scalar::{
     F_0_298, F_0_390, F_0_541, F_0_765, F_0_899, F_1_175, F_1_501, F_1_847, F_1_961, F_2_053,
     F_2_562, F_3_072,
 };
-use super::{Job, PlaneMut};
-use crate::entropy::{self, BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
+use super::{Job, PlaneMut, Rows, RowsMut};
+use crate::entropy::{self, BitReader, Block, Broken, MacroRow, Run, ScanLayout, ScanTables};
 use crate::tables::Quantization;
 
 /// Proof that the CPU has AVX2, and the kernels that need it.
@@ -57,19 +57,13 @@ impl super::Kernels for Kernels {
         predictions: &mut [i16; 4],
         mcus: Range<usize>,
         row: &mut MacroRow,
+        upcoming: &[u8],
     ) -> Result<(), Broken> {
+        let run = (reader, end_bit, predictions);
         if layout.wants_all() {
-            with_avx2!(decode_mcus::<true>(reader, end_bit, layout, tables, predictions, mcus, row))
+            with_avx2!(decode_mcus::<true>(run, layout, tables, mcus, row, upcoming))
         } else {
-            with_avx2!(decode_mcus::<false>(
-                reader,
-                end_bit,
-                layout,
-                tables,
-                predictions,
-                mcus,
-                row
-            ))
+            with_avx2!(decode_mcus::<false>(run, layout, tables, mcus, row, upcoming))
         }
     }
 
@@ -139,12 +133,17 @@ impl super::Kernels for Kernels {
     }
 
     #[inline(always)]
-    fn ycc_h2v2_to_rgb(self, y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]) {
+    fn ycc_h2v2_to_rgb(self, y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, out: RowsMut<'_>) {
         with_avx2!(ycc_h2v2_to_rgb(y, cb, cr, out));
     }
 
     #[inline(always)]
-    fn shift_to_rgb(self, y: &[u8], shift: [i16; 3], out: &mut [u8]) {
+    fn fill(self, color: [u8; 3], out: RowsMut<'_>) {
+        with_avx2!(fill(color, out));
+    }
+
+    #[inline(always)]
+    fn shift_to_rgb(self, y: Rows<'_>, shift: [i16; 3], out: RowsMut<'_>) {
         with_avx2!(shift_to_rgb(y, shift, out));
     }
 }
@@ -157,15 +156,27 @@ fn run<T>(code: impl FnOnce() -> T) -> T {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline(never)]
 fn decode_mcus<const ALL: bool>(
-    reader: &mut BitReader<'_>,
-    end_bit: usize,
+    run: Run<'_, '_>,
     layout: &ScanLayout,
     tables: &ScanTables,
-    predictions: &mut [i16; 4],
     mcus: Range<usize>,
     row: &mut MacroRow,
+    upcoming: &[u8],
 ) -> Result<(), Broken> {
-    entropy::decode_mcus::<ALL>(reader, end_bit, layout, tables, predictions, mcus, row)
+    // The lines of the cache that this row of MCUs will be written to are asked for while
+    // there is nothing but waiting for look-ups: some with each MCU.
+    let bytes = (upcoming.len() / mcus.len().max(1)).max(1).next_multiple_of(64);
+    let mut parts = upcoming.chunks(bytes);
+    let prefetch = |mcus| {
+        for line in parts.by_ref().take(mcus).flat_map(|part| part.chunks(64)) {
+            #[allow(unused_unsafe, reason = "unsafe in older versions of Rust")]
+            // SAFETY: a prefetch never faults, whatever the address.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+            }
+        }
+    };
+    entropy::decode_mcus::<ALL>(run, layout, tables, mcus, row, prefetch)
 }
 
 /// Two constants for `madd`: the first goes with the even lanes.
@@ -592,11 +603,11 @@ fn double_across(row: &[u8; 18]) -> [__m256i; 2] {
     [_mm256_add_epi16(three, last), _mm256_add_epi16(three, next)]
 }
 
-/// The same for both rows between two rows of half the height, as pixels, centered.
+/// From what [`double_across`] makes of two rows: the pixels of both rows between them,
+/// centered.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn double_both(rows: [&[u8; 18]; 2]) -> [[__m256i; 2]; 2] {
-    let [upper, lower] = [double_across(rows[0]), double_across(rows[1])];
+fn double_down(upper: [__m256i; 2], lower: [__m256i; 2]) -> [[__m256i; 2]; 2] {
     let mut pixels = [upper, lower];
     for (parity, round) in [8, 7].into_iter().enumerate() {
         let (upper, lower) = (upper[parity], lower[parity]);
@@ -634,6 +645,12 @@ fn window<const LENGTH: usize>(row: &[u8], start: usize) -> &[u8; LENGTH] {
     row[start..start + LENGTH].first_chunk().expect("a slice of this length")
 }
 
+/// The same to write to.
+#[inline(always)]
+fn window_mut<const LENGTH: usize>(row: &mut [u8], start: usize) -> &mut [u8; LENGTH] {
+    row[start..start + LENGTH].first_chunk_mut().expect("a slice of this length")
+}
+
 /// The end of a row as a whole vector.
 #[cold]
 fn padded(rest: &[u8]) -> [u8; 32] {
@@ -658,13 +675,21 @@ fn ycc_h2v1_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
 }
 
 #[target_feature(enable = "avx2")]
-#[inline]
-fn ycc_h2v2_to_rgb(y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]) {
-    let [upper, lower] = out;
-    for step in 0..upper.len().div_ceil(96) {
-        let [cb, cr] = [cb, cr].map(|rows| double_both(rows.map(|row| window(row, step * 16))));
-        store_step(convert_32(window(y[0], step * 32), cb[0], cr[0]), upper, step);
-        store_step(convert_32(window(y[1], step * 32), cb[1], cr[1]), lower, step);
+fn ycc_h2v2_to_rgb(y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, out: RowsMut<'_>) {
+    let RowsMut { bytes, stride, length } = out;
+    // Column after column, so that what is made of a row of chroma serves twice.
+    for step in 0..length.div_ceil(96) {
+        let wide = |rows: Rows<'_>, row| double_across(window(rows.from(row), step * 16));
+        let mut upper = [wide(cb, 0), wide(cr, 0)];
+        for (pair, out) in bytes.chunks_mut(2 * stride).enumerate() {
+            let lower = [wide(cb, pair + 1), wide(cr, pair + 1)];
+            let [cb, cr] = [0, 1].map(|plane| double_down(upper[plane], lower[plane]));
+            upper = lower;
+            for (row, out) in out.chunks_mut(stride).enumerate() {
+                let y = window(y.from(2 * pair + row), step * 32);
+                store_step(convert_32(y, cb[row], cr[row]), &mut out[..length], step);
+            }
+        }
     }
 }
 
@@ -691,25 +716,53 @@ fn store_interleaved(channels: [__m256i; 3], out: &mut [u8; 96]) {
 }
 
 #[target_feature(enable = "avx2")]
-#[inline]
-fn shift_to_rgb(y: &[u8], shift: [i16; 3], out: &mut [u8]) {
+fn fill(color: [u8; 3], mut out: RowsMut<'_>) {
+    let mut memory = [0; 102];
+    memory.as_chunks_mut::<3>().0.fill(color);
+    for out in out.each() {
+        // Stores within a line of the cache are cheaper than those across two.
+        let head = out.as_ptr().align_offset(32);
+        let last = out.len().saturating_sub(32);
+        if head >= last {
+            out.as_chunks_mut::<3>().0.fill(color);
+            continue;
+        }
+        store_u8x32(window_mut(out, 0), load_u8x32(window(&memory, 0)));
+        store_u8x32(window_mut(out, last), load_u8x32(window(&memory, last % 3)));
+        let vectors = [0, 32, 64].map(|at| load_u8x32(window(&memory, at + head % 3)));
+        let (threes, rest) = out[head..].as_chunks_mut::<96>();
+        for three in threes {
+            for (part, vector) in three.as_chunks_mut::<32>().0.iter_mut().zip(vectors) {
+                store_u8x32(part, vector);
+            }
+        }
+        for (part, vector) in rest.as_chunks_mut::<32>().0.iter_mut().zip(vectors) {
+            store_u8x32(part, vector);
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn shift_to_rgb(y: Rows<'_>, shift: [i16; 3], mut out: RowsMut<'_>) {
     const INTERLEAVE: [[u8; 32]; 3] =
         [interleave(0, false), interleave(1, false), interleave(2, false)];
     let byte = |value: i16| _mm256_set1_epi8(value.clamp(0, 255) as u8 as i8);
     let more = shift.map(byte);
     let less = shift.map(|shift| byte(-shift));
-    for step in 0..out.len().div_ceil(96) {
-        let y = &y[step * 32..];
-        let y = match y.first_chunk() {
-            Some(y) => load_u8x32(y),
-            None => load_u8x32(&padded(y)),
-        };
-        let mut channels = more;
-        for (channel, own) in channels.iter_mut().enumerate() {
-            let value = _mm256_subs_epu8(_mm256_adds_epu8(y, more[channel]), less[channel]);
-            *own = _mm256_shuffle_epi8(value, load_u8x32(&INTERLEAVE[channel]));
+    for (row, out) in out.each().enumerate() {
+        for step in 0..out.len().div_ceil(96) {
+            let y = &y.from(row)[step * 32..];
+            let y = match y.first_chunk() {
+                Some(y) => load_u8x32(y),
+                None => load_u8x32(&padded(y)),
+            };
+            let mut channels = more;
+            for (channel, own) in channels.iter_mut().enumerate() {
+                let value = _mm256_subs_epu8(_mm256_adds_epu8(y, more[channel]), less[channel]);
+                *own = _mm256_shuffle_epi8(value, load_u8x32(&INTERLEAVE[channel]));
+            }
+            store_step(channels, out, step);
         }
-        store_step(channels, out, step);
     }
 }
 

@@ -33,6 +33,37 @@ pub(crate) struct PlaneMut<'a> {
 /// How many pixels at once the kernels that upsample and convert may look at.
 pub(crate) const VECTOR: usize = 32;
 
+/// Rows of bytes in memory, each `stride` bytes after the one before.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub bytes: &'a [u8],
+    pub stride: usize,
+}
+
+/// Rows of pixels to be written: `length` bytes each, as many rows as begin in `bytes`.
+pub(crate) struct RowsMut<'a> {
+    pub bytes: &'a mut [u8],
+    pub stride: usize,
+    pub length: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Row `y` and all after it.
+    #[inline(always)]
+    fn from(self, y: usize) -> &'a [u8] {
+        &self.bytes[y * self.stride..]
+    }
+}
+
+impl RowsMut<'_> {
+    /// Row by row, from top to bottom.
+    #[inline(always)]
+    fn each(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let length = self.length;
+        self.bytes.chunks_mut(self.stride).map(move |row| &mut row[..length])
+    }
+}
+
 /// The inner loops of one instruction set.
 pub(crate) trait Kernels: Copy {
     /// Runs code that calls kernels, compiled for this instruction set as far as it is
@@ -51,6 +82,7 @@ pub(crate) trait Kernels: Copy {
         predictions: &mut [i16; 4],
         mcus: std::ops::Range<usize>,
         row: &mut MacroRow,
+        upcoming: &[u8],
     ) -> Result<(), Broken>;
 
     /// Dequantizes and transforms blocks into the plane.
@@ -92,11 +124,15 @@ pub(crate) trait Kernels: Copy {
     /// whole vectors ([`VECTOR`] of luma) need.
     fn ycc_h2v1_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]);
 
-    /// The same with chroma of half the width and height: the two rows between two rows of
-    /// chroma, of which each is the near one for one of them.
-    fn ycc_h2v2_to_rgb(self, y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]);
+    /// The same with chroma of half the width and height, row after row: the first two rows
+    /// of `y` and `out` are between the first two rows of chroma, of which each is the near
+    /// one for one of them, the next two rows between the second and the third one.
+    fn ycc_h2v2_to_rgb(self, y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, out: RowsMut<'_>);
 
     /// Luma to RGB where chroma is constant: each of the three is luma and its shift
     /// (at most 255 either way).
-    fn shift_to_rgb(self, y: &[u8], shift: [i16; 3], out: &mut [u8]);
+    fn shift_to_rgb(self, y: Rows<'_>, shift: [i16; 3], out: RowsMut<'_>);
+
+    /// One color again and again.
+    fn fill(self, color: [u8; 3], out: RowsMut<'_>);
 }

@@ -2,7 +2,7 @@
 //! step by step, with its 16-bit sums where that has them: for coefficients that an
 //! encoder can write both are the same as its C code.
 
-use super::{Job, Kernels, PlaneMut, VECTOR};
+use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
 use crate::entropy::{self, BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
 use crate::tables::Quantization;
 
@@ -117,13 +117,14 @@ impl Kernels for Scalar {
         predictions: &mut [i16; 4],
         mcus: std::ops::Range<usize>,
         row: &mut MacroRow,
+        _: &[u8],
     ) -> Result<(), Broken> {
-        let decode = if layout.wants_all() {
-            entropy::decode_mcus::<true>
+        let run = (reader, end_bit, predictions);
+        if layout.wants_all() {
+            entropy::decode_mcus::<true>(run, layout, tables, mcus, row, |_| {})
         } else {
-            entropy::decode_mcus::<false>
-        };
-        decode(reader, end_bit, layout, tables, predictions, mcus, row)
+            entropy::decode_mcus::<false>(run, layout, tables, mcus, row, |_| {})
+        }
     }
 
     fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
@@ -216,23 +217,31 @@ impl Kernels for Scalar {
         }
     }
 
-    fn ycc_h2v2_to_rgb(self, y: [&[u8]; 2], cb: [&[u8]; 2], cr: [&[u8]; 2], out: [&mut [u8]; 2]) {
+    fn ycc_h2v2_to_rgb(self, y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, mut out: RowsMut<'_>) {
         let mut wide = [[0; VECTOR]; 2];
-        for ((row, y), out) in y.into_iter().enumerate().zip(out) {
+        for (row, out) in out.each().enumerate() {
+            let (near, far) = (row.div_ceil(2), row / 2 + 1 - row % 2);
             for (step, out) in out.chunks_mut(3 * VECTOR).enumerate() {
                 for (wide, narrow) in wide.iter_mut().zip([cb, cr]) {
-                    let [near, far] = [row, 1 - row].map(|row| &narrow[row][step * VECTOR / 2..]);
+                    let [near, far] = [near, far].map(|row| &narrow.from(row)[step * VECTOR / 2..]);
                     self.upsample_h2v2(near, far, wide);
                 }
-                self.ycc_to_rgb(&y[step * VECTOR..], &wide[0], &wide[1], out);
+                self.ycc_to_rgb(&y.from(row)[step * VECTOR..], &wide[0], &wide[1], out);
             }
         }
     }
 
-    fn shift_to_rgb(self, y: &[u8], shift: [i16; 3], out: &mut [u8]) {
-        let (pixels, _) = out.as_chunks_mut::<3>();
-        for (&y, pixel) in y.iter().zip(pixels) {
-            *pixel = shift.map(|shift| (i16::from(y) + shift).clamp(0, 255) as u8);
+    fn shift_to_rgb(self, y: Rows<'_>, shift: [i16; 3], mut out: RowsMut<'_>) {
+        for (row, out) in out.each().enumerate() {
+            for (&y, pixel) in y.from(row).iter().zip(out.as_chunks_mut::<3>().0) {
+                *pixel = shift.map(|shift| (i16::from(y) + shift).clamp(0, 255) as u8);
+            }
+        }
+    }
+
+    fn fill(self, color: [u8; 3], mut out: RowsMut<'_>) {
+        for out in out.each() {
+            out.as_chunks_mut::<3>().0.fill(color);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every kernel of every level against the definition, over the full range of values.
 
 use super::scalar::Scalar;
-use super::{Job, Kernels, PlaneMut, VECTOR};
+use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
 use crate::entropy::Block;
 
 /// Numbers that look random and are the same each time (xorshift).
@@ -177,13 +177,22 @@ fn shifting_equals_the_definition() {
         for shift in -255..=255 {
             let shift = [shift, -shift, shift / 2];
             for length in [256, 255, 97, 31, 16, 1] {
-                let (mut found, mut expected) = (vec![0; length * 3], vec![1; length * 3]);
-                kernels.shift_to_rgb(&y[..length], shift, &mut found);
-                Scalar.shift_to_rgb(&y[..length], shift, &mut expected);
-                assert_eq!(found, expected);
-                // More luma than pixels is fine.
-                kernels.shift_to_rgb(&y, shift, &mut found);
-                assert_eq!(found, expected);
+                let shifted = |is_expected: bool, luma: &[u8]| {
+                    let (length, stride) = (length * 3, length * 3 + 7);
+                    let mut out = vec![9; stride + length];
+                    let rows = Rows { bytes: luma, stride: luma.len() - length / 3 };
+                    let to = RowsMut { bytes: &mut out, stride, length };
+                    if is_expected {
+                        Scalar.shift_to_rgb(rows, shift, to);
+                    } else {
+                        kernels.shift_to_rgb(rows, shift, to);
+                    }
+                    out
+                };
+                // Exactly as much luma as is needed, and more.
+                for luma in [&y[..], &y.repeat(2)] {
+                    assert_eq!(shifted(false, luma), shifted(true, luma));
+                }
             }
         }
         for chroma in 0..=0xffff_u16 {
@@ -201,26 +210,49 @@ fn upsampling_with_color_equals_the_definition() {
         for length in 1..=140_usize {
             for _ in 0..8 {
                 let pixels = length.next_multiple_of(VECTOR);
-                let luma = [0, 1].map(|_| numbers.bytes(pixels));
-                let [cb, cr] = [0, 1].map(|_| [0, 1].map(|_| numbers.bytes(pixels / 2 + 2)));
-                let mut found = [vec![0; length * 3], vec![0; length * 3]];
-                let mut expected = [vec![1; length * 3], vec![1; length * 3]];
-                kernels.ycc_h2v2_to_rgb(
-                    luma.each_ref().map(Vec::as_slice),
-                    cb.each_ref().map(Vec::as_slice),
-                    cr.each_ref().map(Vec::as_slice),
-                    found.each_mut().map(Vec::as_mut_slice),
-                );
-                Scalar.ycc_h2v2_to_rgb(
-                    luma.each_ref().map(Vec::as_slice),
-                    cb.each_ref().map(Vec::as_slice),
-                    cr.each_ref().map(Vec::as_slice),
-                    expected.each_mut().map(Vec::as_mut_slice),
-                );
+                let rows = 2 * (1 + length % 3);
+                let luma = numbers.bytes(pixels * rows);
+                let [cb, cr] = [0, 1].map(|_| numbers.bytes((pixels / 2 + 2) * (rows / 2 + 1)));
+                let of = |bytes, stride| Rows { bytes, stride };
+                let stride = length * 3 + length % 5;
+                let mut found = vec![7; stride * rows];
+                let mut expected = found.clone();
+                for (out, is_expected) in [(&mut found, false), (&mut expected, true)] {
+                    let (y, narrow) = (of(&luma, pixels), pixels / 2 + 2);
+                    let (cb, cr) = (of(&cb, narrow), of(&cr, narrow));
+                    let out = RowsMut { bytes: out, stride, length: length * 3 };
+                    if is_expected {
+                        Scalar.ycc_h2v2_to_rgb(y, cb, cr, out);
+                    } else {
+                        kernels.ycc_h2v2_to_rgb(y, cb, cr, out);
+                    }
+                }
                 assert_eq!(found, expected, "h2v2, {length} pixels");
-                kernels.ycc_h2v1_to_rgb(&luma[0], &cb[0], &cr[0], &mut found[0]);
-                Scalar.ycc_h2v1_to_rgb(&luma[0], &cb[0], &cr[0], &mut expected[0]);
+                kernels.ycc_h2v1_to_rgb(&luma, &cb, &cr, &mut found[..length * 3]);
+                Scalar.ycc_h2v1_to_rgb(&luma, &cb, &cr, &mut expected[..length * 3]);
                 assert_eq!(found, expected, "h2v1, {length} pixels");
+            }
+        }
+    }
+    for_each_level!(check);
+}
+
+#[test]
+fn filling_equals_the_definition() {
+    fn check(kernels: impl Kernels) {
+        for offset in 0..67 {
+            for pixels in (0..=140).chain([1280]) {
+                let (length, stride) = (pixels * 3, pixels * 3 + 1 + offset % 40);
+                let mut found = vec![9; offset + stride + length + 40];
+                let mut expected = found.clone();
+                let color = [1, 2, 250];
+                let area = |out: &mut Vec<u8>, fill: &dyn Fn(RowsMut<'_>)| {
+                    let bytes = &mut out[offset..offset + stride + length];
+                    fill(RowsMut { bytes, stride, length });
+                };
+                area(&mut expected, &|out| Scalar.fill(color, out));
+                area(&mut found, &|out| kernels.fill(color, out));
+                assert_eq!(found, expected, "{pixels} pixels, offset {offset}");
             }
         }
     }
