@@ -1,15 +1,24 @@
-"""The commands for the files as a whole: check."""
+"""The commands for the files as a whole: check, extract, pack."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import os
+import re
+import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from textbook_fast import _core
 from textbook_fast.check import CheckReport, Finding, check
+from textbook_fast.dataset import Dataset
+from textbook_fast.dataset import open as open_dataset
+from textbook_fast.extract import extract, images_of
+from textbook_fast.pack import bytes_needed, pack
 
 __all__ = ["add_commands"]
 
@@ -19,6 +28,10 @@ AddCommand = Callable[..., argparse.ArgumentParser]
 SHOWN = 20
 SHOWN_SIZES = 5
 TICK_SECONDS = 0.5
+# An estimate of what a pack needs is no reason to refuse what might just fit.
+MOST_OF_ROOM = 1.1
+# A number of so many digits may be the id of a video.
+ID_LENGTH = 11
 
 
 def add_commands(add: AddCommand, plain: Callable[[str], str]) -> list[argparse.ArgumentParser]:
@@ -45,7 +58,50 @@ def add_commands(add: AddCommand, plain: Callable[[str], str]) -> list[argparse.
         "--all", action="store_true", help=f"print more than {SHOWN} findings of a kind"
     )
     checking.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
-    return [checking]
+    return [checking, _add_extract(add, plain), _add_pack(add, plain)]
+
+
+def _add_extract(add: AddCommand, plain: Callable[[str], str]) -> argparse.ArgumentParser:
+    command = add(
+        "extract", lambda arguments: _extract(arguments, plain),
+        "write images as files; repeated, it goes on where it was",
+        "textbook-fast extract multimodal_textbook.json --images images.tar --out DIR "
+        "--sample 42\n"
+        "  textbook-fast extract multimodal_textbook.json --images images.tar --out DIR "
+        "--vid -1uixJ1V-As",
+    )  # fmt: skip
+    command.add_argument("path", metavar="PATH", help="a JSON file or a glob")
+    add_images(command)
+    command.add_argument("--out", required=True, metavar="DIR", help="the folder; it is made")
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--sample", type=int, action="append", metavar="N",
+        help="the images of this sample; may be given several times",
+    )  # fmt: skip
+    which.add_argument("--vid", metavar="ID", help="the keyframes of this video")
+    which.add_argument("--all", action="store_true", help="the images of all samples")
+    return command
+
+
+def _add_pack(add: AddCommand, plain: Callable[[str], str]) -> argparse.ArgumentParser:
+    command = add(
+        "pack", lambda arguments: _pack(arguments, plain),
+        "write images into one ordinary tar; repeated, it goes on where it was",
+        "textbook-fast pack multimodal_textbook.json --images DIR --out textbook.pack.tar",
+    )  # fmt: skip
+    command.add_argument("path", metavar="PATH", help="a JSON file or a glob")
+    add_images(command)
+    command.add_argument("--out", required=True, metavar="FILE", help="the tar")
+    command.add_argument(
+        "--order", choices=["archive", "sample"], default="archive",
+        help="as the images lie in their store, in one sequential pass, or the images of a "
+        "sample beside each other (default: archive)",
+    )  # fmt: skip
+    command.add_argument(
+        "--select", metavar="SAMPLES",
+        help="only the images of these samples: 0:1000, or 1,5,9, or ids of videos",
+    )  # fmt: skip
+    return command
 
 
 def add_images(command: argparse.ArgumentParser) -> None:
@@ -132,3 +188,115 @@ def _print_summary(report: CheckReport) -> None:
     print(f"findings {', '.join(findings) if findings else 'none'}")
     for advice in report.advice:
         print(f"note     {advice}")
+
+
+# --- extract
+
+
+def _extract(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
+    ds = open_dataset(plain(arguments.path), images=arguments.images)
+    line = ProgressLine("extracting", "samples")
+    images: Iterator[str]
+    if arguments.vid is not None:
+        vid = plain(arguments.vid)
+        every = images_of(ds, range(len(ds)), lambda done: line.tell(done, len(ds)))
+        images = (path for path in every if _vid(path) == vid)
+    elif arguments.all:
+        images = images_of(ds, range(len(ds)), lambda done: line.tell(done, len(ds)))
+    else:
+        images = images_of(ds, [ds[index].index for index in arguments.sample])
+    report = extract(ds, images, arguments.out)
+    line.clear()
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(report)))
+    else:
+        print(
+            f"{report.written:,} images written to {arguments.out} ({report.bytes / 1e6:,.1f} MB), "
+            f"{report.kept:,} were there already"
+        )
+    if not report.failed and not report.written and not report.kept:
+        raise ValueError("there are no images to extract")
+    return _tell_failures(report.failed, report.failures)
+
+
+def _vid(path: str) -> str | None:
+    keyframe = _core.parse_keyframe_name(path)
+    return None if keyframe is None else keyframe[0]
+
+
+def _tell_failures(failed: int, failures: list[str]) -> int:
+    """What could not be had, and the exit code that says so."""
+    for reason in failures[:SHOWN]:
+        print(f"textbook-fast: {reason}", file=sys.stderr)
+    if failed:
+        print(f"textbook-fast: {failed:,} images could not be had", file=sys.stderr)
+    return 1 if failed else 0
+
+
+# --- pack
+
+
+def _pack(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
+    ds = open_dataset(plain(arguments.path), images=arguments.images)
+    samples = None if arguments.select is None else _selected(ds, plain(arguments.select))
+    needed = bytes_needed(ds, arguments.order, samples)
+    folder = os.path.dirname(os.path.abspath(arguments.out))
+    room = shutil.disk_usage(folder).free
+    begun = f"{arguments.out}.part"
+    there = os.path.getsize(begun) if os.path.exists(begun) else 0
+    if needed is not None:
+        print(
+            f"needs about {needed / 1e9:,.2f} GB more than the images take now; "
+            f"{room / 1e9:,.2f} GB are free in {folder}",
+            file=sys.stderr,
+        )
+        if needed - there > room * MOST_OF_ROOM:
+            raise ValueError(f"there is no room for the pack in {folder}: choose another --out")
+    line = ProgressLine("packing", "bytes")
+    report = pack(
+        ds,
+        arguments.out,
+        order=arguments.order,
+        samples=samples,
+        on_progress=lambda done: line.tell(done, max(done, needed or done)),
+    )
+    line.clear()
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(report)))
+    elif report.index is None:
+        print(f"{report.path} was finished before")
+    else:
+        resumed = f", {report.resumed:,} of them before" if report.resumed else ""
+        print(
+            f"{report.path}: {report.members - report.failed:,} images{resumed}, "
+            f"{report.bytes / 1e6:,.1f} MB; index in {report.index}"
+        )
+    return _tell_failures(report.failed, report.failures)
+
+
+def _selected(ds: Dataset, text: str) -> list[int]:
+    """The samples that ``A:B``, ``1,5,9`` or ids of videos mean, separated by commas."""
+    vids: set[str] = set()
+    chosen: set[int] = set()
+    for part in text.split(","):
+        bounds = re.fullmatch(r"(-?\d*):(-?\d*)", part)
+        if bounds:
+            first, last = (int(bound) if bound else None for bound in bounds.groups())
+            chosen.update(range(len(ds))[first:last])
+        elif re.fullmatch(r"-?\d+", part) and not (len(part) == ID_LENGTH and int(part) >= len(ds)):
+            chosen.add(ds[int(part)].index)
+        else:
+            vids.add(part)
+    if vids:
+        named = (
+            (sample.index, {frame.vid for frame in sample.keyframes if frame is not None})
+            for sample in ds
+        )
+        found = {index: of_sample & vids for index, of_sample in named if of_sample & vids}
+        lost = vids - set().union(*found.values())
+        if lost:
+            raise ValueError(f"no sample has a keyframe of the video {min(lost)!r}")
+        chosen.update(found)
+    if not chosen:
+        raise ValueError(f"--select {text!r} selects no samples")
+    return sorted(chosen)

@@ -11,6 +11,7 @@ pub mod error;
 pub mod index;
 pub mod keyframe_name;
 pub mod loader;
+pub mod pack;
 pub mod parts;
 pub mod pictures;
 pub mod pool;

@@ -204,6 +204,12 @@ impl ImageStore {
         self.0.archives().map(|(path, identity)| (path.as_os_str(), of(identity))).collect()
     }
 
+    /// The folders and archives that images are looked for in.
+    #[getter]
+    fn places(&self) -> Vec<&std::ffi::OsStr> {
+        self.0.places().map(std::path::Path::as_os_str).collect()
+    }
+
     /// What is wrong with archives as a whole, though they can be read from.
     #[getter]
     fn damages(&self) -> Vec<String> {

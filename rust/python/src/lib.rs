@@ -9,6 +9,7 @@ mod files;
 mod images;
 mod jpeg;
 mod json;
+mod pack;
 mod passes;
 mod pictures;
 mod process;
@@ -28,6 +29,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<feed::Feed>()?;
     module.add_class::<files::Files>()?;
     module.add_class::<images::ImageStore>()?;
+    module.add_class::<pack::PackWriter>()?;
+    module.add_class::<pack::TarReader>()?;
     module.add_class::<record::Record>()?;
     module.add_class::<search::Search>()?;
     module.add_function(wrap_pyfunction!(columns::check_column, module)?)?;
@@ -55,5 +58,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(process::after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(process::available_threads, module)?)?;
     module.add_function(wrap_pyfunction!(process::before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(process::sync_filesystem, module)?)?;
     module.add_function(wrap_pyfunction!(process::simd_level, module)?)
 }

@@ -1,8 +1,13 @@
 //! What Python needs to know and to do about the process: threads, fork, SIMD.
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 
 use textbook_core::pool::{self, Side};
+use textbook_core::source::sync_filesystem_of;
+
+use crate::errors::to_pyerr;
 
 /// How many CPUs affinity and cgroup quota leave to this process.
 #[pyfunction]
@@ -14,6 +19,13 @@ pub fn available_threads() -> usize {
 #[pyfunction]
 pub fn simd_level() -> &'static str {
     textbook_simd::Level::active().name()
+}
+
+/// Writes everything that waits on the file system of this file or folder to its disk.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
+pub fn sync_filesystem(py: Python<'_>, path: PathBuf) -> PyResult<()> {
+    py.detach(|| sync_filesystem_of(&path)).map_err(|error| to_pyerr(py, &error))
 }
 
 #[pyfunction]

@@ -68,7 +68,7 @@ pub fn audit_tar(py: Python<'_>, path: PathBuf) -> PyResult<Vec<(&'static str, u
     Ok(faults.into_iter().map(|fault| (fault.kind, fault.offset, fault.reason)).collect())
 }
 
-fn kind_name(kind: Kind) -> &'static str {
+pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "file",
         Kind::HardLink => "hard link",

@@ -62,6 +62,14 @@ impl Identity {
     }
 }
 
+/// Writes everything that waits on the file system of `path` to its disk: of many files
+/// at once, where each alone would wait for the disk.
+pub fn sync_filesystem_of(path: &Path) -> Result<()> {
+    let io = |source| Error::Io { path: path.to_owned(), action: "sync", source };
+    let file = File::open(path).map_err(io)?;
+    rustix::fs::syncfs(&file).map_err(|errno| io(errno.into()))
+}
+
 /// A range smaller than this is read into memory of its own.
 const SMALL: usize = 64 << 10;
 
