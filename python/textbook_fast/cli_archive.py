@@ -1,4 +1,4 @@
-"""The commands for the files as a whole: check, extract, pack."""
+"""The commands for the files as a whole: check, extract, pack, unpack."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from textbook_fast.dataset import Dataset
 from textbook_fast.dataset import open as open_dataset
 from textbook_fast.extract import extract, images_of
 from textbook_fast.pack import bytes_needed, pack
+from textbook_fast.unpack import unpack
 
 __all__ = ["add_commands"]
 
@@ -58,7 +59,16 @@ def add_commands(add: AddCommand, plain: Callable[[str], str]) -> list[argparse.
         "--all", action="store_true", help=f"print more than {SHOWN} findings of a kind"
     )
     checking.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
-    return [checking, _add_extract(add, plain), _add_pack(add, plain)]
+    unpacking = add(
+        "unpack", lambda arguments: _unpack(arguments, plain),
+        "write the JSON in a zip or gzip file beside it",
+        "textbook-fast unpack multimodal_textbook_meta_data.json.zip",
+    )  # fmt: skip
+    unpacking.add_argument("path", metavar="PATH", help="a .json.zip, .json.gz or .jsonl.gz file")
+    unpacking.add_argument(
+        "--out", metavar="FILE", help="the JSON file (default: its own name, beside PATH)"
+    )
+    return [checking, _add_extract(add, plain), _add_pack(add, plain), unpacking]
 
 
 def _add_extract(add: AddCommand, plain: Callable[[str], str]) -> argparse.ArgumentParser:
@@ -300,3 +310,18 @@ def _selected(ds: Dataset, text: str) -> list[int]:
     if not chosen:
         raise ValueError(f"--select {text!r} selects no samples")
     return sorted(chosen)
+
+
+# --- unpack
+
+
+def _unpack(arguments: argparse.Namespace, plain: Callable[[str], str]) -> None:
+    line = ProgressLine("unpacking", "bytes")
+    try:
+        report = unpack(plain(arguments.path), out=arguments.out, on_progress=line.tell)
+    finally:
+        line.clear()
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(report)))
+    else:
+        print(f"{report.path}: {report.bytes / 1e6:,.1f} MB")
