@@ -1,6 +1,8 @@
 //! From a whole JPEG to pixels: walks the segments, drives the scans. Knows no bits and
 //! no pixels itself.
 
+#[cfg(target_arch = "x86_64")]
+use textbook_simd::Avx512;
 use textbook_simd::Level;
 
 use crate::JpegError;
@@ -146,7 +148,8 @@ impl Decoder {
         if self.level >= Level::Avx2
             && let Some(token) = textbook_simd::Avx2::get()
         {
-            let kernels = crate::kernels::avx2::Kernels::new(token);
+            let more = Avx512::get().filter(|_| self.level >= Level::Avx512);
+            let kernels = crate::kernels::avx2::Kernels::new(token, more);
             return decode_frame::<_, TOLERANT>(kernels, scratch, task, output);
         }
         decode_frame::<_, TOLERANT>(Scalar, scratch, task, output)

@@ -362,7 +362,9 @@ pub(crate) fn decode_mcus<const ALL: bool>(
                 *dc = predictions[unit.0];
             }
             repeat(&mut dc[at..], &mut slots[at..], &record, count, runs);
-            coded[mcu..mcu + runs].fill(0);
+            for coded in &mut coded[mcu..mcu + runs] {
+                *coded = 0;
+            }
             at += runs * count;
             mcu += runs;
             continue;

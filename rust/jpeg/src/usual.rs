@@ -17,10 +17,13 @@ use std::ops::Range;
 use crate::entropy::{LAST_OF_CORNER, MacroRow, Unit};
 use crate::flat::{Filling, FlatRow, Span};
 use crate::kernels::scalar::flat_pixel;
-use crate::kernels::{Job, Kernels, PlaneMut, RowsMut, VECTOR};
+use crate::kernels::{Job, Kernels, PlaneMut, RowsMut};
 use crate::planes::{Plane, Planes, Upsampling};
 use crate::stages::{Clock, Stage};
 use crate::tables::Quantization;
+
+/// How many bytes are copied at once.
+const VECTOR: usize = 32;
 
 /// Components of the usual kind of picture.
 const COMPONENTS: usize = 3;

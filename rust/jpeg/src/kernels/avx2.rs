@@ -11,8 +11,8 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use textbook_simd::Avx2;
 use textbook_simd::x86::{load_i16x8, load_u8x16, load_u8x32, store_u8x32};
+use textbook_simd::{Avx2, Avx512};
 
 use super::scalar::{
     F_0_298, F_0_390, F_0_541, F_0_765, F_0_899, F_1_175, F_1_501, F_1_847, F_1_961, F_2_053,
@@ -22,13 +22,14 @@ use super::{Job, PlaneMut, Rows, RowsMut};
 use crate::entropy::{self, BitReader, Block, Broken, MacroRow, Run, ScanLayout, ScanTables};
 use crate::tables::Quantization;
 
-/// Proof that the CPU has AVX2, and the kernels that need it.
+/// Proof that the CPU has AVX2, and the kernels that need it; with AVX-512, those that
+/// are faster with it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kernels(Avx2);
+pub(crate) struct Kernels(Avx2, Option<Avx512>);
 
 impl Kernels {
-    pub(crate) fn new(token: Avx2) -> Kernels {
-        Kernels(token)
+    pub(crate) fn new(token: Avx2, more: Option<Avx512>) -> Kernels {
+        Kernels(token, more)
     }
 }
 
@@ -134,7 +135,13 @@ impl super::Kernels for Kernels {
 
     #[inline(always)]
     fn ycc_h2v2_to_rgb(self, y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, out: RowsMut<'_>) {
-        with_avx2!(ycc_h2v2_to_rgb(y, cb, cr, out));
+        if self.1.is_some() {
+            // SAFETY: `self` holds an `Avx512` token, which exists only where the CPU has
+            // all features that the function enables.
+            unsafe { super::avx512::ycc_h2v2_to_rgb(y, cb, cr, out) };
+        } else {
+            with_avx2!(ycc_h2v2_to_rgb(y, cb, cr, out));
+        }
     }
 
     #[inline(always)]
@@ -165,10 +172,12 @@ fn decode_mcus<const ALL: bool>(
 ) -> Result<(), Broken> {
     // The lines of the cache that this row of MCUs will be written to are asked for while
     // there is nothing but waiting for look-ups: some with each MCU.
-    let bytes = (upcoming.len() / mcus.len().max(1)).max(1).next_multiple_of(64);
-    let mut parts = upcoming.chunks(bytes);
-    let prefetch = |mcus| {
-        for line in parts.by_ref().take(mcus).flat_map(|part| part.chunks(64)) {
+    let (mut lines, _) = upcoming.as_chunks::<64>();
+    let lines_of_mcu = lines.len().div_ceil(mcus.len().max(1));
+    let prefetch = |mcus: usize| {
+        let now;
+        (now, lines) = lines.split_at((mcus * lines_of_mcu).min(lines.len()));
+        for line in now {
             #[allow(unused_unsafe, reason = "unsafe in older versions of Rust")]
             // SAFETY: a prefetch never faults, whatever the address.
             unsafe {
@@ -679,11 +688,16 @@ fn ycc_h2v2_to_rgb(y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, out: RowsMut<'_>) {
     let RowsMut { bytes, stride, length } = out;
     // Column after column, so that what is made of a row of chroma serves twice.
     for step in 0..length.div_ceil(96) {
-        let wide = |rows: Rows<'_>, row| double_across(window(rows.from(row), step * 16));
-        let mut upper = [wide(cb, 0), wide(cr, 0)];
+        let at = step * 16;
+        let mut upper =
+            [double_across(window(cb.from(0), at)), double_across(window(cr.from(0), at))];
         for (pair, out) in bytes.chunks_mut(2 * stride).enumerate() {
-            let lower = [wide(cb, pair + 1), wide(cr, pair + 1)];
-            let [cb, cr] = [0, 1].map(|plane| double_down(upper[plane], lower[plane]));
+            let next = pair + 1;
+            let lower = [
+                double_across(window(cb.from(next), at)),
+                double_across(window(cr.from(next), at)),
+            ];
+            let (cb, cr) = (double_down(upper[0], lower[0]), double_down(upper[1], lower[1]));
             upper = lower;
             for (row, out) in out.chunks_mut(stride).enumerate() {
                 let y = window(y.from(2 * pair + row), step * 32);

@@ -6,6 +6,9 @@
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "calls code of a level whose proof is a token")]
 pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "loads and stores whose place a slice proves")]
+mod avx512;
 pub(crate) mod reduced;
 #[cfg(target_arch = "x86_64")]
 mod reduced_avx2;
@@ -31,7 +34,7 @@ pub(crate) struct PlaneMut<'a> {
 }
 
 /// How many pixels at once the kernels that upsample and convert may look at.
-pub(crate) const VECTOR: usize = 32;
+pub(crate) const VECTOR: usize = 64;
 
 /// Rows of bytes in memory, each `stride` bytes after the one before.
 #[derive(Clone, Copy)]

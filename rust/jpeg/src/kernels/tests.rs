@@ -31,7 +31,13 @@ macro_rules! for_each_level {
     ($check:ident) => {
         #[cfg(target_arch = "x86_64")]
         match textbook_simd::Avx2::get() {
-            Some(token) => $check(super::avx2::Kernels::new(token)),
+            Some(token) => {
+                $check(super::avx2::Kernels::new(token, None));
+                match textbook_simd::Avx512::get() {
+                    Some(more) => $check(super::avx2::Kernels::new(token, Some(more))),
+                    None => println!("not tested: this CPU lacks AVX-512"),
+                }
+            }
             None => println!("not tested: this CPU lacks AVX2"),
         }
     };
