@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from textbook_fast.check import CheckedChunks
 from textbook_fast.errors import ImageError, JpegError
-from textbook_fast.index_info import Identity, IndexInfo
+from textbook_fast.index_info import ArchiveInfo, Identity, IndexInfo
 from textbook_fast.jpeg import BytesLike, ColorSpace, Image
 
 __all__ = [
@@ -33,7 +33,9 @@ __all__ = [
     "count_samples",
     "decode_jpeg",
     "decode_jpegs",
+    "group_archives",
     "image_root_of",
+    "index_archive",
     "interleave_clips",
     "list_tar",
     "load_images",
@@ -177,6 +179,8 @@ class ImageStore:
     @property
     def archives(self) -> list[tuple[str, Identity]]: ...
     @property
+    def archive_infos(self) -> list[ArchiveInfo]: ...
+    @property
     def damages(self) -> list[str]: ...
     @property
     def places(self) -> list[str]: ...
@@ -227,6 +231,16 @@ def compare_images(
     store: ImageStore, samples: Sequence[Sequence[str]], threads: int
 ) -> list[float | ImageError]: ...
 def count_samples(files: Files, view: NDArray[np.int64] | None, threads: int) -> dict[str, Any]: ...
+def group_archives(paths: Sequence[str]) -> tuple[list[list[str]], list[str]]: ...
+def index_archive(
+    parts: Sequence[str],
+    *,
+    index: str | None,
+    rebuild: bool,
+    threads: int,
+    save_every: float = 2.0,
+    progress: bool = True,
+) -> ArchiveInfo: ...
 def image_root_of(path: str) -> str | None: ...
 def list_tar(
     path: str,

@@ -182,7 +182,15 @@ def _store(ds: Dataset, report: CheckReport) -> _core.ImageStore | None:
 
 
 def _of_archives(store: _core.ImageStore | None) -> Iterator[Finding]:
-    for path, _ in store.archives if store is not None else ():
+    if store is None:
+        return
+    compressed: set[str] = set()
+    for info in store.archive_infos:
+        compressed.update(info["parts"])
+        if info["damage"] is not None:
+            first = info["parts"][0]
+            yield Finding("error", "damaged", None, first, 0, None, None, info["damage"])
+    for path in (path for path, _ in store.archives if path not in compressed):
         for kind, offset, reason in _core.audit_tar(path):
             severity = "error" if kind == "damaged" else "notice"
             yield Finding(severity, kind, None, path, offset, None, None, reason)

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from textbook_fast import _core, cli_archive, cli_look
+from textbook_fast.archives import index_archives
 from textbook_fast.bench import Report, bench, bench_synthetic, format_table
 from textbook_fast.dataset import Dataset, build_index
 from textbook_fast.dataset import open as open_dataset
 from textbook_fast.errors import ImageError, TextbookError
-from textbook_fast.index_info import IndexInfo
+from textbook_fast.files import expand
+from textbook_fast.index_info import ArchiveInfo, IndexInfo
 from textbook_fast.sample import Sample
 
 __all__ = ["main"]
@@ -61,8 +63,11 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     parser.add_argument("--version", action="version", version=_core.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     added = [
-        _add(commands, "index", _index, "build the offset index beside each file",
-             "textbook-fast index multimodal_textbook.json"),
+        _add(commands, "index", _index,
+             "build the index of JSON files and gzipped archives beside each; a pass that was "
+             "stopped goes on where it was",
+             "textbook-fast index multimodal_textbook.json\n"
+             "  textbook-fast index downloads/dataset_images_interval_7.tar.gz.part_*"),
         _add(commands, "info", _info, "say what a file holds and how it is indexed",
              "textbook-fast info multimodal_textbook.json"),
         _add(commands, "show", _show, "print a sample in reading order",
@@ -75,10 +80,14 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     index, info, show, bench_ = added
     added += cli_archive.add_commands(functools.partial(_add, commands), _plain)
     added += cli_look.add_commands(functools.partial(_add, commands), _plain)
-    for command in (index, info):
-        command.add_argument(
-            "paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob"
-        )
+    index.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="JSON files, gzipped tar files or their parts (the first stands for all), or globs",
+    )  # fmt: skip
+    info.add_argument("paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob")
+    index.add_argument(
+        "--index", metavar="FILE", help="where the index of an archive is kept (default: beside it)"
+    )
     index.add_argument("--rebuild", action="store_true", help="build it anew even where it fits")
     show.add_argument("path", metavar="PATH", help="a JSON file or a glob")
     show.add_argument(
@@ -94,8 +103,9 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     )  # fmt: skip
     for command in (info, show, bench_):
         command.add_argument(
-            "--images", action="append", metavar="DIR",
-            help="the folder of the images; may be given several times (default: found beside PATH)",
+            "--images", action="append", metavar="PATH",
+            help="a folder or an archive of the images (of one in parts, the first part); "
+            "may be given several times (default: found beside the JSON)",
         )  # fmt: skip
     for command in (index, bench_):
         command.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
@@ -124,15 +134,39 @@ def _print_json(value: object) -> None:
 
 
 def _index(arguments: argparse.Namespace) -> None:
-    paths = [_plain(path) for path in arguments.paths]
-    infos = build_index(paths, rebuild=arguments.rebuild, threads=arguments.threads)
+    paths = expand([_plain(path) for path in arguments.paths])
+    archives, files = _core.group_archives(paths)
+    rebuild, threads = arguments.rebuild, arguments.threads
+    infos = build_index(files, rebuild=rebuild, threads=threads) if files else []
+    of_archives = index_archives(archives, index=arguments.index, rebuild=rebuild, threads=threads)
     if arguments.json:
-        _print_json(infos)
+        _print_json([*infos, *of_archives])
         return
+    for archive in of_archives:
+        print(_archive_line(archive))
     for info in infos:
         print(f"{info['path']}: {info['samples']:,} samples, {_origin(info)}")
         if info["warning"]:
             print(f"warning: {info['warning']}", file=sys.stderr)
+
+
+def _archive_line(info: ArchiveInfo) -> str:
+    """What is known of an archive."""
+    parts = info["parts"]
+    more = f" and {len(parts) - 1} more parts" if len(parts) > 1 else ""
+    seconds = info["built_in_seconds"]
+    if not info["confirmed"]:
+        state = f"NOT CONFIRMED: {info['damage']}"
+    elif seconds is None:
+        state = f"index read in {info['index']}"
+    else:
+        done = info["resumed_at"]
+        rate = (info["bytes"] - done) / 1e6 / max(seconds, 1e-6)
+        before = f", after {done / 1e9:,.2f} GB of an earlier call" if done else ""
+        state = (
+            f"index built in {seconds:.2f} s ({rate:,.0f} MB/s{before}), kept in {info['index']}"
+        )
+    return f"{parts[0]}{more}: {info['members']:,} members, {info['bytes'] / 1e6:,.1f} MB, {state}"
 
 
 def _origin(info: IndexInfo) -> str:
@@ -149,10 +183,17 @@ def _origin(info: IndexInfo) -> str:
 def _info(arguments: argparse.Namespace) -> None:
     ds = open_dataset([_plain(path) for path in arguments.paths], images=arguments.images)
     roots, reason = _roots(ds)
+    archives = ds.archive_info if roots else []
     keys = list(ds[0].to_dict()) if len(ds) else []
     if arguments.json:
         _print_json(
-            {"samples": len(ds), "files": ds.index_info, "keys_of_first": keys, "images": roots}
+            {
+                "samples": len(ds),
+                "files": ds.index_info,
+                "keys_of_first": keys,
+                "images": roots,
+                "archives": archives,
+            }
         )
         return
     for info in ds.index_info:
@@ -162,6 +203,8 @@ def _info(arguments: argparse.Namespace) -> None:
         print(f"  {_origin(info)}")
     print(f"fields   {', '.join(keys)}")
     print(f"images   {', '.join(roots) if roots else reason}")
+    for archive in archives:
+        print(f"  {_archive_line(archive)}")
 
 
 def _roots(ds: Dataset) -> tuple[list[str], str]:

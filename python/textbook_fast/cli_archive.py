@@ -118,7 +118,8 @@ def add_images(command: argparse.ArgumentParser) -> None:
     """Adds the option for where the images are."""
     command.add_argument(
         "--images", action="append", metavar="PLACE",
-        help="a folder of the images, a tar file, or a glob; may be given several times "
+        help="a folder of the images, a tar file (plain, gzipped, or the first of its parts), or a "
+        "glob; may be given several times "
         "(default: found beside PATH)",
     )  # fmt: skip
 

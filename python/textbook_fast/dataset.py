@@ -15,7 +15,7 @@ from textbook_fast.columns import read_column
 from textbook_fast.errors import TextbookError
 from textbook_fast.files import PathLike, expand, open_files
 from textbook_fast.images import ImageReader
-from textbook_fast.index_info import Identity, IndexInfo
+from textbook_fast.index_info import ArchiveInfo, Identity, IndexInfo
 from textbook_fast.jpeg import OnError, check_on_error
 from textbook_fast.sample import Sample, decode_together
 from textbook_fast.search import SearchField, SearchHit, search
@@ -68,10 +68,13 @@ def open(  # noqa: A001
 
     Args:
         path: A file, several, or a glob. Several are one dataset, in order.
-        images: The folder of the images, a tar file of them, a folder of tar files, a
-            glob, or several of these; None to find it beside the JSON when the first
-            image is needed. An image is taken from the first that has it. A tar file
-            is not unpacked: its headers are walked through once.
+        images: The folder of the images, a tar file of them (plain, gzipped, or the
+            first of its parts), a folder of such files, a glob, or several of these;
+            None to find it beside the JSON when the first image is needed. An image is
+            taken from the first that has it. No archive is unpacked: the headers of a
+            plain tar are walked through once; a gzipped one is inflated once, for an
+            index that is kept beside it. Above 1 GB only ``textbook-fast index`` does
+            that; an index in another place is given beside the archive.
         videos: The video records for `Sample.videos` and `Dataset.filter_videos`:
             files as of `open_videos`, or what that gave; None to find
             ``video_meta_data*.json`` beside the JSON when they are needed.
@@ -95,6 +98,7 @@ def open(  # noqa: A001
     Raises:
         SourceNotFoundError: A file, a folder or an archive of images is not there.
         SourcePermissionError: It may not be read.
+        IndexMissingError: A gzipped archive of more than 1 GB has no index yet.
         FormatError: A file is no JSON array of objects. The message says where.
         TruncatedError: A file ends in the middle of its array.
         ValueError: An argument is none of its choices.
@@ -393,6 +397,15 @@ class Dataset(Samples):
             SourceNotFoundError: None were given and none were found.
         """
         return self._reader.find_roots()
+
+    @property
+    def archive_info(self) -> list[ArchiveInfo]:
+        """What is known of the compressed archives among the images, and of their indexes.
+
+        Raises:
+            SourceNotFoundError: No images were given and none were found.
+        """
+        return self._reader.store.archive_infos
 
     @property
     def index_info(self) -> list[IndexInfo]:

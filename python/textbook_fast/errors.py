@@ -15,6 +15,7 @@ __all__ = [
     "FormatError",
     "ImageError",
     "ImageNotFoundError",
+    "IndexMissingError",
     "JpegError",
     "RecordError",
     "SampleIndexError",
@@ -80,6 +81,18 @@ class SourceChangedError(TextbookError, RuntimeError):
     """
 
     path: str
+
+
+class IndexMissingError(TextbookError, FileNotFoundError):
+    """An archive of images is too large to be indexed unasked. It says which command does it.
+
+    Attributes:
+        path: The archive, or its first part.
+        command: The command to run.
+    """
+
+    path: str
+    command: str
 
 
 class FormatError(TextbookError, ValueError):

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from textbook_fast import _core
-from textbook_fast.errors import ImageError, SourceNotFoundError, TextbookError
+from textbook_fast.errors import (
+    ImageError,
+    IndexMissingError,
+    SourceNotFoundError,
+    TextbookError,
+)
 from textbook_fast.index_info import Identity
 from textbook_fast.jpeg import Image, OnError
 from textbook_fast.other_formats import decode_others
@@ -158,9 +163,13 @@ class ImageReader:
 
     def _discover(self) -> str:
         best, hits = "", 0
+        not_indexed = None
         for place in self._candidates():
             try:
                 store = _found(place)
+            except IndexMissingError as error:
+                not_indexed = error
+                continue
             except TextbookError:  # a file that only looks like an archive
                 continue
             found = sum(store.has(path) for path in self._probe)
@@ -168,10 +177,12 @@ class ImageReader:
                 best, hits = place, found
                 if hits == len(self._probe):
                     break
+        if not hits and not_indexed is not None:
+            raise not_indexed
         if not hits:
             places = ", ".join(sorted({os.path.dirname(path) for path in self._beside}))
             raise SourceNotFoundError(
-                f"no folder or tar file with the images was found beside the JSON (in {places}): "
+                f"no folder or archive with the images was found beside the JSON (in {places}): "
                 f"pass images=FOLDER to open(); an image is called {self._probe[0]!r}"
                 if self._probe
                 else "the first samples have no images to find a folder by: "
@@ -190,7 +201,9 @@ class ImageReader:
             with os.scandir(parent) as entries:
                 siblings = [entry for _, entry in zip(range(MAX_SIBLINGS), entries, strict=False)]
             candidates.extend(sorted(entry.path for entry in siblings if entry.is_dir()))
-            archives.extend(sorted(entry.path for entry in siblings if _is_archive(entry)))
+            files = sorted(entry.path for entry in siblings if entry.is_file())
+            archives.extend(path for path in files if path.endswith(".tar"))
+            archives.extend(parts[0] for parts in _core.group_archives(files)[0])
         return list(dict.fromkeys(candidates + archives))
 
 
@@ -206,10 +219,6 @@ def _open(
 def _found(place: str) -> _core.ImageStore:
     """A place beside the JSON. Archives are candidates of their own."""
     return _core.ImageStore.of_folders([place]) if os.path.isdir(place) else _open([place])
-
-
-def _is_archive(entry: os.DirEntry[str]) -> bool:
-    return entry.name.endswith(".tar") and entry.is_file()
 
 
 def _apply(transform: Callable[[Image], Any], path: str, image: Image) -> Any:

@@ -80,6 +80,27 @@ pub enum Error {
         /// What differs (length, time of modification, identity).
         what: String,
     },
+    /// An archive is not what was indexed.
+    #[error("{} is not what was indexed: {what}", path.display())]
+    ArchiveChanged {
+        /// The archive's part.
+        path: PathBuf,
+        /// What differs, and what to do.
+        what: String,
+    },
+    /// An archive is too large to be indexed unasked.
+    #[error(
+        "the index of {} ({} MB) {state}: build it with: textbook-fast index {}",
+        path.display(), bytes / 1_000_000, path.display()
+    )]
+    IndexMissing {
+        /// The archive's first part.
+        path: PathBuf,
+        /// What is the matter with the index: "has not been built".
+        state: &'static str,
+        /// Bytes of the archive.
+        bytes: u64,
+    },
     /// A bug in this library. The message is the panic's.
     #[error("{}: a bug in textbook_fast, please report it: {message}", path.display())]
     Bug {

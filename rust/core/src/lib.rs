@@ -9,6 +9,7 @@ mod crew;
 pub mod decode;
 pub mod error;
 pub mod index;
+mod inflate;
 pub mod keyframe_name;
 pub mod loader;
 pub mod pack;

@@ -57,7 +57,13 @@ pub fn to_pyerr(py: Python<'_>, error: &Error) -> PyErr {
                 context.set_item("reason", reason)?;
                 "RecordError"
             }
-            Error::SourceChanged { path, .. } => {
+            Error::IndexMissing { path, .. } => {
+                context.set_item("path", path.as_os_str())?;
+                let command = format!("textbook-fast index {}", path.display());
+                context.set_item("command", command)?;
+                "IndexMissingError"
+            }
+            Error::SourceChanged { path, .. } | Error::ArchiveChanged { path, .. } => {
                 context.set_item("path", path.as_os_str())?;
                 "SourceChangedError"
             }

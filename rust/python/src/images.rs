@@ -210,6 +210,12 @@ impl ImageStore {
         self.0.places().map(std::path::Path::as_os_str).collect()
     }
 
+    /// What is known of the indexes of compressed archives.
+    #[getter]
+    fn archive_infos<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.0.summaries().map(|summary| crate::archives::describe(py, &summary)).collect()
+    }
+
     /// What is wrong with archives as a whole, though they can be read from.
     #[getter]
     fn damages(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The Python module `textbook_fast._core`: conversion and error mapping only.
 #![allow(missing_docs, reason = "documented for Python in python/textbook_fast/_core.pyi")]
 
+mod archives;
 mod check;
 mod columns;
 mod errors;
@@ -37,6 +38,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(columns::read_columns, module)?)?;
     module.add_function(wrap_pyfunction!(feed::permute, module)?)?;
     module.add_class::<transform::Transform>()?;
+    module.add_function(wrap_pyfunction!(archives::group_archives, module)?)?;
+    module.add_function(wrap_pyfunction!(archives::index_archive, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;
     module.add_function(wrap_pyfunction!(images::load_images, module)?)?;
     module.add_function(wrap_pyfunction!(tar::audit_tar, module)?)?;

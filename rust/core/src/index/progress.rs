@@ -11,6 +11,9 @@ pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
     stop: AtomicBool,
+    /// A test may have it stop at a certain look: 0 for never.
+    #[cfg(test)]
+    looks: AtomicU64,
 }
 
 impl Progress {
@@ -35,7 +38,17 @@ impl Progress {
         self.check()
     }
 
+    #[cfg(test)]
+    pub(crate) fn stop_after(&self, looks: u64) {
+        self.looks.store(looks, Ordering::Relaxed);
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
+        #[cfg(test)]
+        if self.looks.load(Ordering::Relaxed) > 0 && self.looks.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            self.stop();
+        }
         if self.stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
     }
 }

@@ -150,16 +150,20 @@ pub(crate) fn write_renamed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = temporary_name(path);
     let written = write_synced(&temporary, bytes).and_then(|()| {
         std::fs::rename(&temporary, path)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        // The rename itself reaches the disk with its folder. Not all file systems
-        // can sync one; the index is complete or absent in any case.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        sync_folder_of(path);
         Ok(())
     });
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }
     written
+}
+
+/// A rename reaches the disk with its folder. Not all file systems can sync one; what
+/// was renamed is complete or absent in any case.
+pub(crate) fn sync_folder_of(path: &Path) {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -170,7 +174,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 const TEMPORARY: &str = ".tmp";
 
-fn temporary_name(path: &Path) -> PathBuf {
+pub(crate) fn temporary_name(path: &Path) -> PathBuf {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let nanos = now.map_or(0, |now| now.as_nanos());
     let mut name = path.as_os_str().to_owned();
@@ -180,7 +184,7 @@ fn temporary_name(path: &Path) -> PathBuf {
 
 /// Removes what a killed process has left of writing to `path`. Only for the one
 /// that holds the lock.
-pub(super) fn remove_leftovers(path: &Path) {
+pub(crate) fn remove_leftovers(path: &Path) {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {

@@ -208,6 +208,13 @@ impl Source {
         self.read_at(&mut second[done..], offset + (one + done) as u64)
     }
 
+    /// Asks the system to have a range in memory soon.
+    pub(crate) fn will_need(&self, offset: u64, length: u64) {
+        use rustix::fs::{Advice, fadvise};
+        // It may refuse: nothing depends on it.
+        let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(length), Advice::WillNeed);
+    }
+
     /// Start and length of a range that lies in the file.
     fn checked(&self, range: &Range<u64>) -> Result<(usize, usize)> {
         let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size());

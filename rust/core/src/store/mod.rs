@@ -1,10 +1,14 @@
 //! Image stores: a path as it stands in the JSON goes in, the encoded bytes come
 //! out. A store never decodes.
 
+mod common_folder;
 mod directory;
+mod name_table;
+mod places;
 mod spelling;
 mod tar;
 mod tar_audit;
+mod tar_gz;
 mod tar_header;
 mod tar_index;
 mod tar_scan;
@@ -16,22 +20,24 @@ mod tar_walk;
 mod tar_walk_tests;
 mod tar_write;
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use directory::Directory;
 pub use spelling::{Spelling, root_of};
 pub use tar::Tar;
 pub use tar_audit::{ArchiveFault, audit};
+pub use tar_gz::{IndexOptions, IndexSummary, TarGz, build_index};
 pub use tar_header::{BLOCK, Block, Kind, is_tar_start};
 pub use tar_scan::{End, Scan, Step, scan};
 pub use tar_sidecar::keep_index;
 pub use tar_walk::{Event, Member, TarFault, TarWalk};
 pub use tar_write::{END, file_header};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::Progress;
 use crate::source::Identity;
+use places::Place;
+pub use places::group_archives;
 
 /// Images that lie together in one way.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub enum Store {
     Directory(Directory),
     /// In plain tar files.
     Tar(Tar),
+    /// In a compressed tar, whole or split.
+    TarGz(Box<TarGz>),
 }
 
 impl Store {
@@ -48,6 +56,7 @@ impl Store {
         match self {
             Store::Directory(store) => store.read(path, bytes),
             Store::Tar(store) => store.read(path, bytes),
+            Store::TarGz(store) => store.read(path, bytes),
         }
     }
 
@@ -57,6 +66,7 @@ impl Store {
         match self {
             Store::Directory(store) => store.has(path),
             Store::Tar(store) => store.has(path),
+            Store::TarGz(store) => store.has(path),
         }
     }
 }
@@ -69,17 +79,20 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// The stores at these places, which have to exist: folders, tar files, and folders
-    /// of tar files. What is of one kind and stands side by side becomes one store.
+    /// The stores at these places, which have to exist: folders, tar files (plain, gzipped,
+    /// in parts), and folders of such files. What is of one kind and stands side by side becomes one store.
     pub fn open(roots: Vec<PathBuf>, progress: &Progress) -> Result<Stores> {
-        let mut places = Vec::new();
-        for root in &roots {
-            add_places(root, &mut places)?;
-        }
         let mut stores = Vec::new();
-        for group in places.chunk_by(|one, other| one.is_folder() == other.is_folder()) {
-            let paths: Vec<PathBuf> = group.iter().map(|place| place.path().to_owned()).collect();
+        for group in places::find(&roots)?.chunk_by(Place::is_alike) {
+            let paths = group.iter().filter_map(|place| match place {
+                Place::Folder(path) | Place::Tar(path) => Some(path.clone()),
+                Place::TarGz { .. } => None,
+            });
+            let paths: Vec<PathBuf> = paths.collect();
             stores.push(match group.first() {
+                Some(Place::TarGz { parts, index }) => {
+                    Store::TarGz(Box::new(TarGz::open(parts, index.as_deref(), progress)?))
+                }
                 Some(Place::Tar(_)) => Store::Tar(Tar::open(&paths, progress)?),
                 _ => Store::Directory(Directory::open(paths)?),
             });
@@ -98,6 +111,15 @@ impl Stores {
         self.stores.iter().flat_map(|store| match store {
             Store::Directory(_) => Vec::new(),
             Store::Tar(store) => store.archives().collect(),
+            Store::TarGz(store) => store.archives().collect(),
+        })
+    }
+
+    /// What is known of the indexes of compressed archives.
+    pub fn summaries(&self) -> impl Iterator<Item = IndexSummary> {
+        self.stores.iter().filter_map(|store| match store {
+            Store::TarGz(store) => Some(store.summary()),
+            Store::Directory(_) | Store::Tar(_) => None,
         })
     }
 
@@ -106,6 +128,7 @@ impl Stores {
         self.stores.iter().flat_map(|store| match store {
             Store::Directory(store) => store.roots().iter().map(PathBuf::as_path).collect(),
             Store::Tar(store) => store.archives().map(|(path, _)| path).collect::<Vec<_>>(),
+            Store::TarGz(store) => store.archives().map(|(path, _)| path).take(1).collect(),
         })
     }
 
@@ -114,6 +137,7 @@ impl Stores {
         self.stores.iter().flat_map(|store| match store {
             Store::Directory(_) => Vec::new(),
             Store::Tar(store) => store.damages().collect(),
+            Store::TarGz(store) => store.damage().into_iter().collect(),
         })
     }
 
@@ -141,57 +165,6 @@ impl Stores {
         self.stores.iter().any(|store| store.has(path))
     }
 }
-
-/// Where images may be.
-enum Place {
-    Folder(PathBuf),
-    Tar(PathBuf),
-}
-
-impl Place {
-    fn path(&self) -> &Path {
-        let (Place::Folder(path) | Place::Tar(path)) = self;
-        path
-    }
-
-    fn is_folder(&self) -> bool {
-        matches!(self, Place::Folder(_))
-    }
-}
-
-/// The places that a path given by the user means: a folder that holds tar files means
-/// those, and itself where it holds anything else.
-fn add_places(root: &Path, places: &mut Vec<Place>) -> Result<()> {
-    let io = |source| Error::Io { path: root.to_owned(), action: "open the images", source };
-    if std::fs::metadata(root).map_err(io)?.is_file() {
-        if !tar::is_tar(root)? {
-            let reason = "it is neither a folder nor a tar file, which images= takes";
-            return Err(io(std::io::Error::new(ErrorKind::NotADirectory, reason)));
-        }
-        places.push(Place::Tar(root.to_owned()));
-        return Ok(());
-    }
-    let mut archives = Vec::new();
-    let mut has_others = false;
-    for entry in std::fs::read_dir(root).map_err(io)?.take(MAX_LISTED) {
-        let path = entry.map_err(io)?.path();
-        match path.extension().and_then(std::ffi::OsStr::to_str) {
-            Some("tar") if path.is_file() => archives.push(path),
-            Some("tfidx") => {}
-            _ => has_others = true,
-        }
-    }
-    archives.sort_unstable();
-    if has_others || archives.is_empty() {
-        places.push(Place::Folder(root.to_owned()));
-    }
-    places.extend(archives.into_iter().map(Place::Tar));
-    Ok(())
-}
-
-/// A folder with more entries than this is one of images: no archives are looked for
-/// beyond them.
-const MAX_LISTED: usize = 10_000;
 
 /// Why a store has no bytes for an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -60,6 +60,19 @@ impl<'a> Spelling<'a> {
         self.vid.and(self.components.last().copied())
     }
 
+    /// The keys that the image can have in an archive whose images lie in one of these
+    /// folders (each with its slash), the likely ones first.
+    pub(super) fn names_in(&self, roots: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        if let Some(name) = self.keyframe() {
+            return vec![name.as_bytes().to_vec()];
+        }
+        let below = self.layouts().filter_map(|layout| self.below_root(layout));
+        let in_roots = |name: String| {
+            roots.iter().map(move |root| [root.as_slice(), name.as_bytes()].concat())
+        };
+        below.flat_map(in_roots).collect()
+    }
+
     /// All layouts in which the image can lie, the likely ones first.
     ///
     /// A keyframe's name is unique in the whole dataset, so it may be looked for

@@ -199,7 +199,7 @@ fn is_keyframe(last: &[u8]) -> bool {
 
 /// Of several members with one key: the one under `<vid>/`, then the one under no
 /// folder, then others; of equals the last one, as tar does.
-fn rank(name: &[u8]) -> u8 {
+pub(super) fn rank(name: &[u8]) -> u8 {
     let last = last_component(name);
     let Some(folder) = name.strip_suffix(last).and_then(|folder| folder.strip_suffix(b"/")) else {
         return 1;
@@ -311,7 +311,7 @@ fn blocks(bytes: u64) -> u16 {
 }
 
 /// The plain name of what a link means; empty where that is outside of the archive.
-fn target_of(name: &[u8], link: &[u8], is_hard: bool) -> Vec<u8> {
+pub(super) fn target_of(name: &[u8], link: &[u8], is_hard: bool) -> Vec<u8> {
     if is_hard {
         return plain_name(link).into_owned();
     }

@@ -1,0 +1,347 @@
+//! The symbols of a block: literals and matches. The fast loop runs where neither
+//! end is near; near an end the careful one takes a symbol at a time.
+//!
+//! Keyframes are nearly all literals, whose cost is the chain mask, load, shift from
+//! one to the next. So four are taken between refills, and the entry of the next is
+//! loaded before the refill that it does not need.
+
+use super::bits::Bits;
+use super::tables::{END_OF_BLOCK, LITERAL, SPECIAL, SUBTABLE, Tables};
+use super::{History, MAX_MATCH, Output, Pending, SLACK};
+
+/// Why the symbols of a block stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The block is over.
+    Block,
+    Limit,
+    /// The next symbol does not lie whole in the input.
+    Input,
+    /// The limit is inside a match, whose code begins at bit `symbol`.
+    InMatch {
+        symbol: usize,
+        done: u32,
+        left: u32,
+        distance: u32,
+    },
+}
+
+type Outcome = Result<Ended, &'static str>;
+
+/// The fast loop needs so much room: what one round of it puts out at most, and the
+/// bytes that copying writes too much.
+const ROOM: usize = 4 + 1 + MAX_MATCH + SLACK;
+
+/// Takes symbols until one of the ends. `bits` is after the last symbol taken whole.
+pub(super) fn run<H: History>(
+    tables: &Tables,
+    bits: &mut Bits<'_>,
+    output: &mut Output<'_, H>,
+) -> Outcome {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(token) = textbook_simd::Avx2::get()
+        && textbook_simd::Level::active() >= textbook_simd::Level::Avx2
+    {
+        return super::bmi2::run(token, tables, bits, output);
+    }
+    run_all(tables, bits, output)
+}
+
+#[inline(always)]
+pub(super) fn run_all<H: History>(
+    tables: &Tables,
+    bits: &mut Bits<'_>,
+    output: &mut Output<'_, H>,
+) -> Outcome {
+    loop {
+        if let Some(ended) = run_fast(tables, bits, output)? {
+            return Ok(ended);
+        }
+        if let Some(ended) = take_one(tables, bits, output)? {
+            return Ok(ended);
+        }
+    }
+}
+
+/// What the fast loop keeps in registers: the input not loaded yet, and the bits ahead.
+struct Ahead<'a> {
+    rest: &'a [u8],
+    bits: u64,
+    count: usize,
+}
+
+impl Ahead<'_> {
+    /// Makes at least 56 bits be there, or says that the input's end is near.
+    #[inline(always)]
+    fn refill(&mut self) -> bool {
+        let Some(word) = self.rest.first_chunk::<8>() else { return false };
+        let count = self.count & 63;
+        self.bits |= u64::from_le_bytes(*word) << count;
+        self.rest = &self.rest[(63 - count) >> 3..];
+        self.count = count | 0x38; // 56
+        true
+    }
+
+    #[inline(always)]
+    fn consume(&mut self, entry: u32) {
+        self.bits >>= entry & 63;
+        self.count = self.count.wrapping_sub(entry as usize & 255);
+    }
+
+    /// The length or distance of an entry; consumes its code and its extra bits.
+    #[inline(always)]
+    fn value(&mut self, entry: u32) -> usize {
+        let all = self.bits & ((1 << (entry & 63)) - 1);
+        self.consume(entry);
+        (entry >> 16) as usize + (all >> (entry >> 8 & 15)) as usize
+    }
+
+    /// A match's distance; `None` where the bits are no code of one.
+    #[inline(always)]
+    fn distance(&mut self, tables: &Tables) -> Option<usize> {
+        let mut entry = tables.distance(self.bits);
+        if entry & SPECIAL != 0 {
+            let is_longer = entry & SUBTABLE != 0;
+            self.consume(entry & 255);
+            entry = tables.distance_below(entry, self.bits);
+            if !is_longer || entry & SPECIAL != 0 {
+                return None;
+            }
+        }
+        Some(self.value(entry))
+    }
+}
+
+/// Takes symbols as long as neither end is near.
+#[inline(always)]
+fn run_fast<H: History>(
+    tables: &Tables,
+    place: &mut Bits<'_>,
+    output: &mut Output<'_, H>,
+) -> Result<Option<Ended>, &'static str> {
+    let rest = place.bytes.get(place.next..).unwrap_or_default();
+    let mut ahead = Ahead { rest, bits: place.ahead, count: place.count as usize };
+    let mut at = output.at;
+    let out = &mut output.out[..output.limit + SLACK];
+    let mut ended = Ok(None);
+    if at + ROOM > out.len() || !ahead.refill() {
+        return ended;
+    }
+    let mut entry = tables.literal(ahead.bits);
+    while at + ROOM <= out.len() {
+        // Four at once, as if all were literals, of 11 bits at most: 44 of 56, so that
+        // the entry after them can be loaded before the refill.
+        let bits1 = ahead.bits >> (entry & 63);
+        let entry1 = tables.literal(bits1);
+        let bits2 = bits1 >> (entry1 & 63);
+        let entry2 = tables.literal(bits2);
+        let bits3 = bits2 >> (entry2 & 63);
+        let entry3 = tables.literal(bits3);
+        let Some(four) = out[at..].first_chunk_mut::<4>() else { break };
+        // Those that are no literals are overwritten.
+        *four = [entry, entry1, entry2, entry3].map(|entry| (entry >> 16) as u8);
+        if entry & entry1 & entry2 & entry3 & LITERAL != 0 {
+            ahead.bits = bits3 >> (entry3 & 63);
+            let consumed = (entry & 255) + (entry1 & 255) + (entry2 & 255) + (entry3 & 255);
+            ahead.count = ahead.count.wrapping_sub(consumed as usize);
+            at += 4;
+            entry = tables.literal(ahead.bits);
+            if ahead.refill() {
+                continue;
+            }
+            break;
+        }
+        if entry & LITERAL != 0 {
+            ahead.consume(entry);
+            at += 1;
+            entry = entry1;
+            if entry & LITERAL != 0 {
+                ahead.consume(entry);
+                at += 1;
+                entry = entry2;
+                if entry & LITERAL != 0 {
+                    ahead.consume(entry);
+                    at += 1;
+                    entry = entry3;
+                }
+            }
+        }
+        if !ahead.refill() {
+            break;
+        }
+        if entry & SPECIAL != 0 {
+            if entry & SUBTABLE != 0 {
+                let below = tables.literal_below(entry, ahead.bits >> (entry & 63));
+                if below & LITERAL != 0 {
+                    out[at] = (below >> 16) as u8;
+                    at += 1;
+                    ahead.consume((entry & 255) + (below & 255));
+                    entry = tables.literal(ahead.bits);
+                    if ahead.refill() {
+                        continue;
+                    }
+                    break;
+                }
+                ahead.consume(entry & 255);
+                entry = below;
+            }
+            if entry & SPECIAL != 0 {
+                if entry & END_OF_BLOCK != 0 {
+                    ahead.consume(entry);
+                    ended = Ok(Some(Ended::Block));
+                } else {
+                    ended = Err(NO_SYMBOL);
+                }
+                break;
+            }
+        }
+        // At most 15 + 5 + 15 + 13 bits of 56.
+        let length = ahead.value(entry);
+        let Some(distance) = ahead.distance(tables) else {
+            ended = Err(NO_DISTANCE);
+            break;
+        };
+        // The entry for the next symbol is on its way while bytes are copied.
+        let has_more = ahead.refill();
+        entry = tables.literal(ahead.bits);
+        let from = at.wrapping_sub(distance);
+        if from < output.guard
+            && let Err(reason) = output.history.demand(out, from, length)
+        {
+            ended = Err(reason);
+            break;
+        }
+        copy_match(out, at, distance, length);
+        at += length;
+        if !has_more {
+            break;
+        }
+    }
+    output.at = at;
+    place.next = place.bytes.len() - ahead.rest.len();
+    (place.ahead, place.count) = (ahead.bits, ahead.count as u32);
+    ended
+}
+
+const NO_SYMBOL: &str = "bits that are no code of a literal or a length";
+const NO_DISTANCE: &str = "bits that are no code of a distance";
+
+/// The length or distance of an entry; consumes its code and its extra bits.
+#[inline(always)]
+fn value(bits: &mut Bits<'_>, entry: u32) -> usize {
+    let all = bits.ahead & ((1 << (entry & 63)) - 1);
+    let extra = all >> (entry >> 8 & 15);
+    bits.consume(entry & 255);
+    (entry >> 16) as usize + extra as usize
+}
+
+/// Copies a match to `at`; up to [`SLACK`] bytes after it are overwritten.
+#[inline(always)]
+fn copy_match(out: &mut [u8], at: usize, distance: usize, length: usize) {
+    #[inline(always)]
+    fn eight(out: &mut [u8], from: usize, to: usize) {
+        let word: Option<[u8; 8]> = out.get(from..).and_then(|rest| rest.first_chunk()).copied();
+        if let (Some(word), Some(place)) = (word, out.get_mut(to..to + 8)) {
+            place.copy_from_slice(&word);
+        }
+    }
+    let from = at - distance;
+    if distance >= 8 {
+        eight(out, from, at);
+        eight(out, from + 8, at + 8);
+        let mut done = 16;
+        while done < length {
+            eight(out, from + done, at + done);
+            done += 8;
+        }
+    } else if distance == 1 {
+        let byte = out[from];
+        out[at..at + length].fill(byte);
+    } else {
+        let (known, rest) = out.split_at_mut(at);
+        let pattern = &known[from..];
+        for (place, &byte) in rest[..length].iter_mut().zip(pattern.iter().cycle()) {
+            *place = byte;
+        }
+    }
+}
+
+/// Takes one symbol, wherever the ends are.
+fn take_one<H: History>(
+    tables: &Tables,
+    place: &mut Bits<'_>,
+    output: &mut Output<'_, H>,
+) -> Result<Option<Ended>, &'static str> {
+    if output.at == output.limit {
+        return Ok(Some(Ended::Limit));
+    }
+    let symbol = place.position();
+    let mut bits = *place;
+    bits.refill();
+    let mut entry = tables.literal(bits.ahead);
+    if entry & (SPECIAL | SUBTABLE) == SPECIAL | SUBTABLE {
+        bits.consume(entry & 255);
+        entry = tables.literal_below(entry, bits.ahead);
+    }
+    if entry & LITERAL != 0 || entry & SPECIAL != 0 {
+        bits.consume(entry & 255);
+        if bits.is_beyond() {
+            return Ok(Some(Ended::Input));
+        }
+        if entry & LITERAL != 0 {
+            output.out[output.at] = (entry >> 16) as u8;
+            output.at += 1;
+            *place = bits;
+            return Ok(None);
+        }
+        if entry & END_OF_BLOCK == 0 {
+            return Err(NO_SYMBOL);
+        }
+        *place = bits;
+        return Ok(Some(Ended::Block));
+    }
+    let length = value(&mut bits, entry);
+    let mut entry = tables.distance(bits.ahead);
+    if entry & (SPECIAL | SUBTABLE) == SPECIAL | SUBTABLE {
+        bits.consume(entry & 255);
+        entry = tables.distance_below(entry, bits.ahead);
+    }
+    let is_code = entry & SPECIAL == 0;
+    let distance = value(&mut bits, entry);
+    if bits.is_beyond() {
+        return Ok(Some(Ended::Input));
+    }
+    if !is_code {
+        return Err(NO_DISTANCE);
+    }
+    *place = bits;
+    let (left, distance) = (length as u32, distance as u32);
+    let mut pending = Some(Pending { symbol_bit: 0, done: 0, left, distance });
+    finish_match(&mut pending, output)?;
+    Ok(pending.map(|Pending { done, left, distance, .. }| Ended::InMatch {
+        symbol,
+        done,
+        left,
+        distance,
+    }))
+}
+
+/// Puts out what is left of a match, up to the limit.
+pub(super) fn finish_match<H: History>(
+    pending: &mut Option<Pending>,
+    output: &mut Output<'_, H>,
+) -> Result<(), &'static str> {
+    let Some(Pending { symbol_bit, done, left, distance }) = *pending else { return Ok(()) };
+    let count = (left as usize).min(output.limit - output.at);
+    let from = output.at.wrapping_sub(distance as usize);
+    if count > 0 && from < output.guard {
+        output.history.demand(output.out, from, count)?;
+    }
+    for at in output.at..output.at + count {
+        output.out[at] = output.out[at - distance as usize];
+    }
+    output.at += count;
+    let (done, left) = (done + count as u32, left - count as u32);
+    *pending = (left > 0).then_some(Pending { symbol_bit, done, left, distance });
+    Ok(())
+}

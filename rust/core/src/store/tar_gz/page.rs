@@ -1,0 +1,273 @@
+//! Pages of the index: some members together, compressed. A member's entry says where
+//! its data begins in the stream, to the very symbol, and holds the bytes of the window
+//! before it that its symbols refer to, in the order in which they will be asked for.
+#![deny(clippy::indexing_slicing)]
+
+use std::io::{Read, Write};
+
+use super::codec::{Reader, put};
+
+/// So many members make a page: enough to compress well, few enough to be read at once.
+pub(super) const MEMBERS: usize = 32;
+/// No page is larger when it is taken apart: 32 members with all of their windows, and
+/// with names of 1 MiB, the longest that the tar walk lets pass.
+const MAX_RAW: usize = MEMBERS * ((32 << 10) + (2 << 20) + 100);
+
+/// What comes next in the stream where a member's data begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// A symbol of the block whose header is so many bits before.
+    Symbol { header_back: u64 },
+    /// A block's header.
+    Header,
+    /// So many bytes of a stored block, the last one or not.
+    Stored { left: u32, is_last: bool },
+    /// The end of a gzip member.
+    End,
+}
+
+/// Where a member's data is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Where to begin in the stream.
+    pub bit: u64,
+    pub start: Start,
+    /// So many bytes come out before the data: of a match that crosses its beginning.
+    pub skip: u32,
+    /// Where the stream is when the next header has come out: the data ends before.
+    pub end_bit: u64,
+    pub size: u64,
+    pub crc32c: u32,
+    /// What is asked of the window before, in that order.
+    pub window: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A file with data.
+    Data(Place),
+    /// A file without.
+    Empty,
+    /// A link that means the member of this name; a hard one means one before it.
+    Link { target: Vec<u8>, is_hard: bool },
+    /// Nothing that is read, and why.
+    Refused(Refused),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Sparse,
+    Special,
+    TooLarge,
+}
+
+/// A member of the archive that is no folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub name: Vec<u8>,
+    pub content: Content,
+}
+
+const TAGS: u64 = 9;
+
+fn tag(content: &Content) -> u64 {
+    match content {
+        Content::Data(place) => match place.start {
+            Start::Symbol { .. } => 0,
+            Start::Header => 1,
+            Start::Stored { is_last, .. } => 2 + u64::from(is_last),
+            Start::End => 4,
+        },
+        Content::Empty => 5,
+        Content::Link { is_hard, .. } => 6 + u64::from(*is_hard),
+        Content::Refused(reason) => TAGS - 1 + TAGS * (*reason as u64),
+    }
+}
+
+/// A page's bytes: what compresses, compressed; behind it the checksums, which do not.
+pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
+    let mut numbers = Vec::new();
+    let (mut names, mut windows, mut sums) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bit, mut name) = (0, &[][..]);
+    put(&mut numbers, entries.len() as u64);
+    for entry in entries {
+        let same = entry.name.iter().zip(name).take_while(|(one, other)| one == other).count();
+        let new = entry.name.get(same..).unwrap_or_default();
+        for value in [tag(&entry.content), same as u64, new.len() as u64] {
+            put(&mut numbers, value);
+        }
+        names.extend_from_slice(new);
+        name = &entry.name;
+        match &entry.content {
+            Content::Data(place) => {
+                put(&mut numbers, place.bit.wrapping_sub(bit));
+                put(&mut numbers, place.end_bit.wrapping_sub(place.bit));
+                match place.start {
+                    Start::Symbol { header_back } => put(&mut numbers, header_back),
+                    Start::Stored { left, .. } => put(&mut numbers, u64::from(left)),
+                    Start::Header | Start::End => {}
+                }
+                put(&mut numbers, u64::from(place.skip));
+                put(&mut numbers, place.size);
+                put(&mut numbers, place.window.len() as u64);
+                windows.extend_from_slice(&place.window);
+                sums.extend_from_slice(&place.crc32c.to_le_bytes());
+                bit = place.bit;
+            }
+            Content::Link { target, .. } => {
+                put(&mut numbers, target.len() as u64);
+                names.extend_from_slice(target);
+            }
+            Content::Empty | Content::Refused(_) => {}
+        }
+    }
+    let mut raw = Vec::new();
+    for piece in [&numbers, &names, &windows] {
+        put(&mut raw, piece.len() as u64);
+    }
+    for piece in [numbers, names, windows] {
+        raw.extend_from_slice(&piece);
+    }
+    let mut bytes = (raw.len() as u32).to_le_bytes().to_vec();
+    bytes.extend_from_slice(&(sums.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&sums);
+    let mut encoder = flate2::write::DeflateEncoder::new(bytes, flate2::Compression::best());
+    encoder.write_all(&raw)?;
+    encoder.finish()
+}
+
+/// The members of a page; `None` where the bytes are none.
+pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
+    let mut reader = Reader(bytes);
+    let length = reader.u32()? as usize;
+    let sums = reader.u32()? as usize;
+    let mut sums = Reader(reader.take(sums)?);
+    if length > MAX_RAW {
+        return None;
+    }
+    let mut raw = Vec::with_capacity(length);
+    flate2::read::DeflateDecoder::new(reader.0).take(length as u64).read_to_end(&mut raw).ok()?;
+    let mut reader = Reader(&raw);
+    let mut lengths = [0; 3];
+    for length in &mut lengths {
+        *length = usize::try_from(reader.number()?).ok()?;
+    }
+    let mut numbers = Reader(reader.take(lengths[0])?);
+    let mut names = Reader(reader.take(lengths[1])?);
+    let mut windows = Reader(reader.take(lengths[2])?);
+    let count = numbers.number().filter(|&count| count <= MEMBERS as u64)?;
+    let mut entries: Vec<Entry> = Vec::with_capacity(count as usize);
+    let mut bit = 0_u64;
+    for _ in 0..count {
+        let tag = numbers.number()?;
+        let same = usize::try_from(numbers.number()?).ok()?;
+        let new = usize::try_from(numbers.number()?).ok()?;
+        let mut name = Vec::with_capacity(same.checked_add(new).filter(|&all| all < MAX_RAW)?);
+        if same > 0 {
+            name.extend_from_slice(entries.last()?.name.get(..same)?);
+        }
+        name.extend_from_slice(names.take(new)?);
+        let content = match tag % TAGS {
+            0..=4 => {
+                let place = decode_place(tag, bit, &mut numbers, &mut windows, &mut sums)?;
+                bit = place.bit;
+                Content::Data(place)
+            }
+            5 => Content::Empty,
+            6 | 7 => {
+                let length = usize::try_from(numbers.number()?).ok()?;
+                Content::Link { target: names.take(length)?.to_vec(), is_hard: tag == 7 }
+            }
+            _ => Content::Refused(match tag / TAGS {
+                0 => Refused::Sparse,
+                1 => Refused::Special,
+                _ => Refused::TooLarge,
+            }),
+        };
+        entries.push(Entry { name, content });
+    }
+    Some(entries)
+}
+
+fn decode_place(
+    tag: u64,
+    before: u64,
+    numbers: &mut Reader<'_>,
+    windows: &mut Reader<'_>,
+    sums: &mut Reader<'_>,
+) -> Option<Place> {
+    let bit = before.checked_add(numbers.number()?)?;
+    let end_bit = bit.checked_add(numbers.number()?)?;
+    let start = match tag {
+        0 => Start::Symbol { header_back: numbers.number().filter(|&back| back <= bit)? },
+        2 | 3 => Start::Stored { left: u32::try_from(numbers.number()?).ok()?, is_last: tag == 3 },
+        1 => Start::Header,
+        _ => Start::End,
+    };
+    let skip = u32::try_from(numbers.number()?).ok()?;
+    let size = numbers.number()?;
+    let window = usize::try_from(numbers.number()?).ok()?;
+    let window = windows.take(window)?.to_vec();
+    Some(Place { bit, start, skip, end_bit, size, crc32c: sums.u32()?, window })
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a panic fails the test"
+)]
+mod tests {
+    use super::*;
+
+    fn entries() -> Vec<Entry> {
+        let starts = [
+            Start::Symbol { header_back: 12345 },
+            Start::Header,
+            Start::Stored { left: 65535, is_last: false },
+            Start::Stored { left: 1, is_last: true },
+            Start::End,
+        ];
+        let places = starts.into_iter().zip(0..).map(|(start, number)| {
+            let window = vec![number as u8; number as usize * 7];
+            let (bit, end_bit) = (50_000 + 1000 * number, 50_800 + 1000 * number);
+            Content::Data(Place {
+                bit,
+                start,
+                skip: number as u32,
+                end_bit,
+                size: 99,
+                crc32c: !7,
+                window,
+            })
+        });
+        let links = [false, true]
+            .map(|is_hard| Content::Link { target: b"v/v@1_2#1.jpg".to_vec(), is_hard });
+        let refused = [Refused::Sparse, Refused::Special, Refused::TooLarge].map(Content::Refused);
+        let contents = places.chain([Content::Empty]).chain(links).chain(refused);
+        let name = |number: usize| format!("set/v/v@{}_2#1.jpg", number / 3).into_bytes();
+        contents.enumerate().map(|(at, content)| Entry { name: name(at), content }).collect()
+    }
+
+    #[test]
+    fn pages_round_trip() {
+        for count in [0, 1, 11] {
+            let entries = &entries()[..count];
+            let bytes = encode(entries).expect("encoded");
+            assert_eq!(decode(&bytes).expect("a page"), entries);
+        }
+    }
+
+    #[test]
+    fn broken_pages_are_none_or_pages() {
+        let bytes = encode(&entries()).expect("encoded");
+        for length in 0..bytes.len() - 1 {
+            assert!(decode(&bytes[..length]).is_none(), "{length}");
+        }
+        for at in 0..bytes.len() * 8 {
+            let mut broken = bytes.clone();
+            broken[at / 8] ^= 1 << (at % 8);
+            let _ = decode(&broken);
+        }
+    }
+}

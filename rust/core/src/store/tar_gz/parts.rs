@@ -1,0 +1,181 @@
+//! Files that are one stream without being joined: the parts of a split archive. Read
+//! with pread, by place in the stream. Knows no gzip.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::index::sidecar;
+use crate::source::{Access, Identity, Source};
+
+/// Open files in the order of the stream.
+#[derive(Debug)]
+pub(super) struct Parts {
+    files: Vec<Source>,
+    /// Where each begins in the stream, and at last where the stream ends.
+    starts: Vec<u64>,
+}
+
+/// By what a part is recognized.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PartId {
+    pub name: Vec<u8>,
+    pub size: u64,
+    pub mtime_ns: i64,
+    /// Of pieces of the content.
+    pub hash: u64,
+}
+
+impl Parts {
+    pub fn open(paths: &[PathBuf]) -> Result<Parts> {
+        let mut parts = Parts { files: Vec::new(), starts: vec![0] };
+        for path in paths {
+            let file = Source::open(path, Access::Read)?;
+            parts.starts.push(parts.size() + file.size());
+            parts.files.push(file);
+        }
+        Ok(parts)
+    }
+
+    /// Fails where the stream does not begin as gzip does.
+    pub fn check_is_gzip(&self) -> Result<()> {
+        let mut magic = [0; 3];
+        if self.read(0, &mut magic)? == 3 && magic == [0x1f, 0x8b, 8] {
+            return Ok(());
+        }
+        let reason =
+            "no gzip: it does not begin with 1f 8b 08; of a split archive, give the first part";
+        Err(self.error_at(0, reason))
+    }
+
+    pub fn first_source(&self) -> &Source {
+        &self.files[0]
+    }
+
+    pub fn first(&self) -> &Path {
+        self.files[0].path()
+    }
+
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(Source::path)
+    }
+
+    /// The length of the stream.
+    pub fn size(&self) -> u64 {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// Which parts a range of the stream lies in.
+    fn number_of(&self, offset: u64) -> usize {
+        // Empty parts are passed over; the end of the stream belongs to the last one.
+        let after = self.starts.partition_point(|&start| start <= offset);
+        after.saturating_sub(1).min(self.files.len() - 1)
+    }
+
+    /// Reads from `offset` on until the buffer is full or the stream ends.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            let at = offset + done as u64;
+            if at >= self.size() {
+                break;
+            }
+            let number = self.number_of(at);
+            let left = self.starts[number + 1] - at;
+            let count = (buffer.len() - done).min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.files[number]
+                .read_at(&mut buffer[done..done + count], at - self.starts[number])?;
+            done += count;
+        }
+        Ok(done)
+    }
+
+    /// Asks the system to have some bytes from a place on in memory soon.
+    pub fn will_need(&self, offset: u64) {
+        const LENGTH: u64 = 256 << 10;
+        let number = self.number_of(offset);
+        self.files[number].will_need(offset - self.starts[number], LENGTH);
+    }
+
+    /// An error at a place of the stream, told as one of the part it lies in.
+    pub fn error_at(&self, offset: u64, reason: &str) -> Error {
+        let number = self.number_of(offset);
+        Error::Format {
+            path: self.files[number].path().to_owned(),
+            offset: offset.saturating_sub(self.starts[number]),
+            reason: reason.to_owned(),
+        }
+    }
+
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.files.iter().try_for_each(Source::check_unchanged)
+    }
+
+    /// Fails where one of the parts that a range lies in was overwritten or cut.
+    pub fn check_range(&self, range: &Range<u64>) -> Result<()> {
+        let (first, last) = (self.number_of(range.start), self.number_of(range.end));
+        self.files[first..=last].iter().try_for_each(Source::check_unchanged)
+    }
+
+    /// The parts, and which files they were when they were opened.
+    pub fn identities(&self) -> impl Iterator<Item = (&Path, Identity)> {
+        self.files.iter().map(|file| (file.path(), file.identity()))
+    }
+
+    /// As [`Parts::check_ids`], for the parts that end before a place of the stream.
+    pub fn check_ids_before(&self, known: &[PartId], offset: u64) -> Result<()> {
+        let ends = self.starts.iter().skip(1).take_while(|&&end| end <= offset);
+        self.check_ids(known, ends.count())
+    }
+
+    /// The part at this place of the stream is another one than before.
+    pub fn changed_at(&self, offset: u64, what: &str) -> Error {
+        let number = self.number_of(offset);
+        let path = self.files[number].path().to_owned();
+        let what = format!(
+            "{what} (part {number}): put the right part in its place, or make the index anew \
+             with: textbook-fast index --rebuild {}",
+            self.first().display()
+        );
+        Error::ArchiveChanged { path, what }
+    }
+
+    pub fn ids(&self) -> Result<Vec<PartId>> {
+        self.files.iter().map(id_of).collect()
+    }
+
+    /// Fails where one of the first parts is not what it was. `count` limits which.
+    pub fn check_ids(&self, known: &[PartId], count: usize) -> Result<()> {
+        for (number, known) in known.iter().enumerate().take(count) {
+            let Some(file) = self.files.get(number) else {
+                let name = String::from_utf8_lossy(&known.name);
+                return Err(Error::Io {
+                    path: self.first().with_file_name(&*name),
+                    action: "open",
+                    source: std::io::Error::new(
+                        std::io::ErrorKind::NotFound,
+                        format!(
+                            "it is part {number} of the archive that was indexed, and was not given"
+                        ),
+                    ),
+                });
+            };
+            let Identity { size, mtime_ns, .. } = file.identity();
+            let what = if size != known.size {
+                format!("it had {} bytes and has {size}", known.size)
+            } else if mtime_ns != known.mtime_ns && sidecar::content_hash(file)? != known.hash {
+                "its content is another one".to_owned()
+            } else {
+                continue;
+            };
+            return Err(self.changed_at(self.starts[number], &what));
+        }
+        Ok(())
+    }
+}
+
+fn id_of(file: &Source) -> Result<PartId> {
+    let name = file.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+    let Identity { size, mtime_ns, .. } = file.identity();
+    Ok(PartId { name, size, mtime_ns, hash: sidecar::content_hash(file)? })
+}

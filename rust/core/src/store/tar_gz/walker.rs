@@ -1,0 +1,515 @@
+//! The walk over a compressed tar: inflates the stream once, stops exactly where each
+//! member's data begins, and writes down how to start there again.
+//!
+//! ```text
+//! out   | 32 KiB of history | what comes out now ......            | slack |
+//!                    ▲ origin (a member's data, or the match that crosses it)
+//!            ▲ from: a match reaches before the origin, so its source is logged
+//! ```
+
+use std::collections::VecDeque;
+
+use super::page::{Content, Entry, Place, Refused, Start};
+use super::parts::Parts;
+use super::point::{Begun, Point};
+use crate::error::{Error, Result};
+use crate::inflate::gzip::{Event, Gzip, MAX_HEADER};
+use crate::inflate::{Block, History, Inflater, Output, SLACK, WINDOW};
+use crate::store::tar_header::{BLOCK, Kind};
+use crate::store::tar_walk::{self, TarWalk};
+
+/// So much comes out before the history is moved to the front: within the L2 cache.
+const CHUNK: usize = 256 << 10;
+const INPUT: usize = 256 << 10;
+/// The system is asked to have in memory what comes so much later.
+const READ_AHEAD: u64 = 2 << 20;
+/// A block's header and a gzip header fit into this.
+const MAX_UNIT: usize = MAX_HEADER + (4 << 10);
+/// No image is larger than this.
+pub(super) const MAX_IMAGE_BYTES: u64 = 1 << 30;
+
+/// Where in a tar header "ustar" stands.
+const MAGIC: usize = 257;
+
+/// What a step of the walk found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It stands at a member's data, or at the next header.
+    Header,
+    /// The stream has ended.
+    End,
+}
+
+/// What the walk does about the checksums of gzip members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trailers {
+    Check,
+    /// It began in the middle of a member: stop before its end.
+    StopBefore,
+}
+
+#[derive(Debug)]
+pub(super) struct Walker<'a> {
+    parts: &'a Parts,
+    gzip: Gzip,
+    /// A piece of the stream, which begins at this byte of it.
+    input: Vec<u8>,
+    input_start: u64,
+    /// The next bit in the piece.
+    bit: usize,
+    /// The stream is read up to this byte; the walk may be told to go no further.
+    out: Vec<u8>,
+    at: usize,
+    /// Up to here the output is in the checksums.
+    summed: usize,
+    /// What has to be added to a place in `out` for its place in the tar.
+    shift: u64,
+    log: Log,
+    tar: TarWalk,
+    is_marked_end: bool,
+    has_tar_fault: bool,
+    live: Option<Live>,
+    trailers: Trailers,
+    crc: crc32fast::Hasher,
+    length: u64,
+    /// Members that are complete, in the order of the archive.
+    pub found: VecDeque<Entry>,
+}
+
+/// A member whose data is coming out.
+#[derive(Debug)]
+struct Live {
+    begun: Begun,
+    bit: u64,
+    start: Start,
+    skip: u32,
+    left: u64,
+    crc32c: u32,
+}
+
+/// Which bytes before the origin are referred to, each once, in the order of demand.
+#[derive(Debug)]
+struct Log {
+    origin: Option<usize>,
+    /// Nothing of this gzip member comes before this place.
+    floor: usize,
+    known: Box<[u64; WINDOW / 64]>,
+    values: Vec<u8>,
+}
+
+impl Log {
+    fn guard(&self) -> usize {
+        self.origin.map_or(self.floor, |origin| origin.max(self.floor))
+    }
+
+    fn begin(&mut self, origin: usize) {
+        self.origin = Some(origin);
+        self.known.fill(0);
+        self.values.clear();
+    }
+
+    fn take(&mut self, out: &[u8], from: usize, length: usize) {
+        let Some(origin) = self.origin else { return };
+        for (place, &byte) in out[from..origin.min(from + length)].iter().enumerate() {
+            let back = origin - 1 - (from + place);
+            let bit = 1 << (back % 64);
+            if self.known[back / 64 % (WINDOW / 64)] & bit == 0 {
+                self.known[back / 64 % (WINDOW / 64)] |= bit;
+                self.values.push(byte);
+            }
+        }
+    }
+}
+
+impl History for Log {
+    fn demand(
+        &mut self,
+        out: &mut [u8],
+        from: usize,
+        length: usize,
+    ) -> std::result::Result<(), &'static str> {
+        if from < self.floor {
+            return Err("a match reaches back before the beginning of the stream");
+        }
+        self.take(out, from, length);
+        Ok(())
+    }
+}
+
+impl<'a> Walker<'a> {
+    fn with(
+        parts: &'a Parts,
+        gzip: Gzip,
+        byte: u64,
+        tar: TarWalk,
+        trailers: Trailers,
+    ) -> Walker<'a> {
+        Walker {
+            parts,
+            gzip,
+            input: Vec::with_capacity(INPUT + MAX_UNIT),
+            input_start: byte,
+            bit: 0,
+            out: vec![0; WINDOW + CHUNK + SLACK],
+            at: WINDOW,
+            summed: WINDOW,
+            shift: 0_u64.wrapping_sub(WINDOW as u64),
+            log: Log {
+                origin: None,
+                floor: WINDOW,
+                known: Box::new([0; WINDOW / 64]),
+                values: Vec::new(),
+            },
+            tar,
+            is_marked_end: false,
+            has_tar_fault: false,
+            live: None,
+            trailers,
+            crc: crc32fast::Hasher::new(),
+            length: 0,
+            found: VecDeque::new(),
+        }
+    }
+
+    /// From the beginning of the archive.
+    pub fn new(parts: &'a Parts) -> Walker<'a> {
+        Walker::with(parts, Gzip::new(), 0, TarWalk::new(), Trailers::Check)
+    }
+
+    /// From a point on.
+    pub fn resume(parts: &'a Parts, point: &Point) -> Result<Walker<'a>> {
+        let byte = point.bit / 8;
+        let mut inflater = Inflater::new();
+        match point.block {
+            Block::Coded(header) => read_header_at(parts, header, &mut inflater)?,
+            Block::Stored(left) => inflater.resume_stored(left, point.is_last),
+            Block::None => inflater.restart(),
+            Block::End => inflater.resume_end(),
+        }
+        inflater.set_pending(point.pending);
+        let tar = TarWalk::resume(point.offset.saturating_add(point.to_header));
+        let mut walker = Walker::with(parts, Gzip::in_body(inflater), byte, tar, Trailers::Check);
+        walker.bit = (point.bit % 8) as usize;
+        walker.shift = point.offset.wrapping_sub(WINDOW as u64);
+        let floor = WINDOW - point.window.len().min(WINDOW);
+        walker.out[floor..WINDOW].copy_from_slice(&point.window);
+        walker.log.floor = floor;
+        walker.crc = crc32fast::Hasher::new_with_initial_len(point.crc, point.length);
+        walker.length = point.length;
+        if let Some(begun) = point.begun.clone() {
+            walker.begin(begun);
+        }
+        Ok(walker)
+    }
+
+    /// From a block's header in the middle of the stream on, knowing nothing of before:
+    /// bytes that come from there are zeros. See `speculate`.
+    pub fn blind(parts: &'a Parts, bit: u64) -> Walker<'a> {
+        let gzip = Gzip::in_body(Inflater::new());
+        let tar = TarWalk::new();
+        let mut walker = Walker::with(parts, gzip, bit / 8, tar, Trailers::StopBefore);
+        walker.bit = (bit % 8) as usize;
+        // Its place in the tar is not known: any number that leaves room on both sides.
+        walker.shift = 1 << 40;
+        walker.log.floor = 0;
+        walker
+    }
+
+    /// The next bit of the stream.
+    pub fn stream_bit(&self) -> u64 {
+        self.input_start * 8 + self.bit as u64
+    }
+
+    /// Bytes of the tar that have come out.
+    pub fn offset(&self) -> u64 {
+        self.shift.wrapping_add(self.at as u64)
+    }
+
+    /// Whether the last error was one of the tar, not of the stream.
+    pub fn has_tar_fault(&self) -> bool {
+        self.has_tar_fault
+    }
+
+    /// For a blind walk: goes on until a tar header has come out that is whole, and
+    /// stands to go on to the one after it. Whether there is one before byte `to`.
+    pub fn find_header(
+        &mut self,
+        to: u64,
+        watch: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<bool> {
+        /// Half of the history, so that what was searched before is still there.
+        const PIECE: u64 = 16 << 10;
+        (self.live, self.log.origin, self.has_tar_fault) = (None, None, false);
+        self.found.clear();
+        while self.stream_bit() / 8 < to {
+            let before = self.offset();
+            if !self.run_to(before + PIECE, watch)? {
+                return Ok(false);
+            }
+            let first = (self.at - PIECE as usize).saturating_sub(BLOCK);
+            for magic in memchr::memmem::find_iter(&self.out[first..self.at], b"ustar") {
+                let Some(start) = (first + magic).checked_sub(MAGIC) else { continue };
+                let Some(block) = self.out[start..self.at].first_chunk::<BLOCK>() else { break };
+                let mut tar = TarWalk::resume(self.shift.wrapping_add(start as u64));
+                let is_member = matches!(tar.feed(block), Ok(tar_walk::Event::Member(_)));
+                if is_member && tar.at() >= self.offset() {
+                    self.tar = tar;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes on to the next header and reads it.
+    pub fn step(&mut self, watch: &mut dyn FnMut(u64) -> Result<()>) -> Result<Step> {
+        loop {
+            if self.is_marked_end {
+                self.run_to(u64::MAX, watch)?;
+                return Ok(Step::End);
+            }
+            let header = self.tar.at();
+            let header_end = header.saturating_add(BLOCK as u64);
+            if !self.run_to(header_end, watch)? {
+                self.finish_live();
+                // A tar may end without its mark, but not inside a member.
+                if self.offset() > header
+                    || self.offset() < header
+                    || !self.tar.is_between_members()
+                {
+                    return Err(self.error(
+                        "the archive ends inside a member: it is cut, or a part is missing",
+                    ));
+                }
+                return Ok(Step::End);
+            }
+            self.finish_live();
+            if self.take_header()? {
+                return Ok(Step::Header);
+            }
+        }
+    }
+
+    /// Reads the header that has just come out; whether a member's headers are complete.
+    fn take_header(&mut self) -> Result<bool> {
+        let block = self.out[..self.at].last_chunk::<BLOCK>();
+        let Some(block) = block else { return Ok(false) };
+        let offset = self.tar.at();
+        let fault = |fault: tar_walk::TarFault| (fault.offset, fault.reason);
+        let (name, link, kind, size) = match self.tar.feed(block).map_err(fault) {
+            Ok(tar_walk::Event::More) => return Ok(false),
+            Ok(tar_walk::Event::End) => {
+                self.is_marked_end = true;
+                return Ok(false);
+            }
+            Ok(tar_walk::Event::Member(member)) => {
+                (member.name.to_vec(), member.link.to_vec(), member.kind, member.size)
+            }
+            Err((_, reason)) => {
+                self.has_tar_fault = true;
+                return Err(self.error(&format!("{reason}; it is at byte {offset} of the tar")));
+            }
+        };
+        let content = match kind {
+            Kind::Directory => return Ok(true),
+            Kind::HardLink => Content::Link { target: link, is_hard: true },
+            Kind::SymbolicLink => Content::Link { target: link, is_hard: false },
+            Kind::Sparse => Content::Refused(Refused::Sparse),
+            Kind::Special => Content::Refused(Refused::Special),
+            Kind::File if size > MAX_IMAGE_BYTES => Content::Refused(Refused::TooLarge),
+            Kind::File if size == 0 => Content::Empty,
+            Kind::File => {
+                self.begin(Begun { name, size });
+                return Ok(true);
+            }
+        };
+        self.found.push_back(Entry { name, content });
+        Ok(true)
+    }
+
+    /// A member's data begins right here.
+    fn begin(&mut self, begun: Begun) {
+        let inflater = &self.gzip.inflater;
+        let pending = inflater.pending();
+        let bit = pending.map_or(self.stream_bit(), |pending| pending.symbol_bit);
+        let skip = pending.map_or(0, |pending| pending.done);
+        let start = match inflater.block() {
+            Block::Coded(header) => Start::Symbol { header_back: bit - header },
+            Block::Stored(left) => Start::Stored { left, is_last: inflater.is_last() },
+            Block::None => Start::Header,
+            Block::End => Start::End,
+        };
+        let origin = self.at - skip as usize;
+        self.log.begin(origin);
+        if let Some(pending) = pending {
+            let from = origin - pending.distance as usize;
+            self.log.take(&self.out, from, skip as usize);
+        }
+        let left = begun.size;
+        self.live = Some(Live { begun, bit, start, skip, left, crc32c: 0 });
+    }
+
+    /// The member before is complete, if all of its data has come out.
+    fn finish_live(&mut self) {
+        let Some(live) = self.live.take_if(|live| live.left == 0) else { return };
+        self.log.origin = None;
+        let place = Place {
+            bit: live.bit,
+            start: live.start,
+            skip: live.skip,
+            end_bit: self.stream_bit(),
+            size: live.begun.size,
+            crc32c: live.crc32c,
+            window: std::mem::take(&mut self.log.values),
+        };
+        self.found.push_back(Entry { name: live.begun.name, content: Content::Data(place) });
+    }
+
+    /// Inflates up to a byte of the tar; whether the stream goes that far.
+    pub fn run_to(
+        &mut self,
+        target: u64,
+        watch: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<bool> {
+        loop {
+            let left = target.saturating_sub(self.offset());
+            if left == 0 {
+                return Ok(true);
+            }
+            if self.at >= self.out.len() - SLACK {
+                self.slide();
+            }
+            let room = self.out.len() - SLACK - self.at;
+            let limit = self.at + room.min(usize::try_from(left).unwrap_or(usize::MAX));
+            let base = self.input_start * 8;
+            let guard = self.log.guard();
+            let mut output =
+                Output { out: &mut self.out, at: self.at, limit, guard, history: &mut self.log };
+            let result = self.gzip.run(&self.input, &mut self.bit, base, &mut output);
+            self.at = output.at;
+            self.sum();
+            match result {
+                Ok(Event::Limit) => {}
+                Ok(Event::Input) => {
+                    watch(self.stream_bit() / 8)?;
+                    if !self.read_more()? {
+                        return self.ended().map(|()| false);
+                    }
+                }
+                Ok(Event::Member { crc, length }) => self.end_gzip_member(crc, length)?,
+                Err(broken) => {
+                    self.bit = broken.bit;
+                    return Err(self.error(broken.reason));
+                }
+            }
+        }
+    }
+
+    /// Moves the history to the front of the buffer.
+    fn slide(&mut self) {
+        let by = self.at - WINDOW;
+        self.out.copy_within(by..self.at, 0);
+        self.shift = self.shift.wrapping_add(by as u64);
+        self.at = WINDOW;
+        self.summed = WINDOW;
+        self.log.floor = self.log.floor.saturating_sub(by);
+        if let Some(origin) = &mut self.log.origin {
+            // Once the whole window lies behind it, nothing can reach before it.
+            *origin = origin.saturating_sub(by);
+        }
+    }
+
+    /// Puts what has come out into the checksums.
+    fn sum(&mut self) {
+        let new = &self.out[self.summed..self.at];
+        self.crc.update(new);
+        self.length += new.len() as u64;
+        if let Some(live) = &mut self.live {
+            let of_data = &new[..new.len().min(usize::try_from(live.left).unwrap_or(usize::MAX))];
+            live.crc32c = crc32c::crc32c_append(live.crc32c, of_data);
+            live.left -= of_data.len() as u64;
+        }
+        self.summed = self.at;
+    }
+
+    fn read_more(&mut self) -> Result<bool> {
+        let done = self.bit / 8;
+        if self.input.len() - done > MAX_UNIT {
+            return Err(self.error("a unit of the stream that is longer than any"));
+        }
+        self.input.drain(..done);
+        self.input_start += done as u64;
+        self.bit %= 8;
+        let kept = self.input.len();
+        self.input.resize(kept + INPUT, 0);
+        let from = self.input_start + kept as u64;
+        self.parts.will_need(from + READ_AHEAD);
+        let count = self.parts.read(from, &mut self.input[kept..])?;
+        self.input.truncate(kept + count);
+        Ok(count > 0)
+    }
+
+    fn end_gzip_member(&mut self, crc: u32, length: u32) -> Result<()> {
+        if self.trailers == Trailers::StopBefore {
+            return Err(self.error("a gzip member that began before ends"));
+        }
+        let found = std::mem::take(&mut self.crc).finalize();
+        if found != crc {
+            return Err(self.error(&format!(
+                "the stream's CRC-32 is {crc:08x}, its data has {found:08x}: \
+                 a part is damaged, or parts are in the wrong order"
+            )));
+        }
+        if self.length as u32 != length {
+            return Err(self.error("the stream's length is not what its trailer says"));
+        }
+        self.length = 0;
+        self.log.floor = self.at;
+        Ok(())
+    }
+
+    /// All input is used up.
+    fn ended(&self) -> Result<()> {
+        if self.gzip.is_between_members() && self.bit / 8 == self.input.len() {
+            return Ok(());
+        }
+        Err(self.error(
+            "the stream is cut: it ends here, and more of it, or another part, has to follow",
+        ))
+    }
+
+    /// An error right here.
+    fn error(&self, reason: &str) -> Error {
+        self.parts.error_at(self.stream_bit() / 8, reason)
+    }
+
+    /// The point where the walk stands: after a step that read a header.
+    pub fn point(&self) -> Point {
+        let inflater = &self.gzip.inflater;
+        let first = self.log.floor.max(self.at - WINDOW);
+        Point {
+            bit: self.stream_bit(),
+            block: inflater.block(),
+            is_last: inflater.is_last(),
+            pending: inflater.pending(),
+            window: self.out[first..self.at].to_vec(),
+            offset: self.offset(),
+            to_header: self.tar.at() - self.offset(),
+            begun: self.live.as_ref().map(|live| live.begun.clone()),
+            crc: self.crc.clone().finalize(),
+            length: self.length,
+        }
+    }
+}
+
+/// Reads the block header at a bit of the stream.
+pub(super) fn read_header_at(parts: &Parts, bit: u64, inflater: &mut Inflater) -> Result<()> {
+    let mut bytes = [0; 1 << 10];
+    let count = parts.read(bit / 8, &mut bytes)?;
+    let mut at = (bit % 8) as usize;
+    match inflater.read_header(&bytes[..count], &mut at, bit / 8 * 8) {
+        Ok(crate::inflate::Stop::Limit) => Ok(()),
+        Ok(_) => Err(parts.error_at(bit / 8, "the stream is cut in a block's header")),
+        Err(broken) => Err(parts.error_at(bit / 8, broken.reason)),
+    }
+}

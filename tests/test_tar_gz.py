@@ -1,0 +1,396 @@
+"""Gzipped tar files as image stores: every kind of them, damaged ones, passes that die."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import pickle
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Writer, record
+
+import textbook_fast
+from textbook_fast import _core
+from textbook_fast.cli import main
+
+PART = "set.tar.gz.part_{:02}"
+FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+
+
+def keyframes(files: list[Path], count: int) -> list[tuple[str, bytes]]:
+    """Real keyframes under the names of the dataset."""
+    contents = [file.read_bytes() for file in files]
+    return [
+        (
+            f"set/vid{k // 9:08}/vid{k // 9:08}@{k * 7.31}_{k * 7.31 + 5}#1.jpg",
+            contents[k % len(contents)],
+        )
+        for k in range(count)
+    ]
+
+
+def make_tar(members: list[tuple[str, bytes]], form: int = tarfile.GNU_FORMAT) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def write_parts(folder: Path, stream: bytes, count: int = 3) -> list[str]:
+    folder.mkdir(exist_ok=True)
+    size = len(stream) // count + 1
+    paths = [folder / PART.format(k) for k in range(count)]
+    for k, path in enumerate(paths):
+        path.write_bytes(stream[k * size : (k + 1) * size])
+    return [str(path) for path in paths]
+
+
+def index(parts: list[str], **options: object) -> textbook_fast.index_info.ArchiveInfo:
+    defaults = {"index": None, "rebuild": False, "threads": 2, "progress": False}
+    return _core.index_archive(parts, **(defaults | options))  # type: ignore[arg-type]
+
+
+def raw_deflate(level: int, strategy: int) -> Callable[[bytes], bytes]:
+    def compress(data: bytes) -> bytes:
+        encoder = zlib.compressobj(level, zlib.DEFLATED, 31, 8, strategy)
+        return encoder.compress(data) + encoder.flush()
+
+    return compress
+
+
+def with_flushes(data: bytes) -> bytes:
+    """As pigz does: pieces with empty stored blocks between them."""
+    encoder = zlib.compressobj(6, zlib.DEFLATED, 31)
+    pieces = [data[k : k + 50_000] for k in range(0, len(data), 50_000)]
+    flush = [zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH]
+    compressed = [encoder.compress(p) + encoder.flush(flush[k % 2]) for k, p in enumerate(pieces)]
+    return b"".join(compressed) + encoder.flush()
+
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "stored": raw_deflate(0, zlib.Z_DEFAULT_STRATEGY),
+    "fixed": raw_deflate(6, zlib.Z_FIXED),
+    "huffman only": raw_deflate(6, zlib.Z_HUFFMAN_ONLY),
+    "run lengths": raw_deflate(9, zlib.Z_RLE),
+    "pigz": with_flushes,
+    "many members": lambda data: b"".join(
+        gzip.compress(data[k : k + 30_000]) for k in range(0, len(data), 30_000)
+    ),
+}
+
+
+@pytest.fixture
+def members(keyframe_files: list[Path]) -> list[tuple[str, bytes]]:
+    return keyframes(keyframe_files, 60)
+
+
+@pytest.mark.parametrize("kind", COMPRESSORS)
+def test_every_kind_reads_as_tarfile_reads_it(
+    kind: str, members: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    for form in FORMATS:
+        long = ("set/" + "long/" * 28 + "long@1_2#1.jpg", b"long" * 99)
+        data = make_tar([*members[:20], long, ("empty@1_2#1.jpg", b"")], form)
+        parts = write_parts(tmp_path / str(form), COMPRESSORS[kind](data))
+        info = index(parts)
+        assert (info["members"], info["confirmed"], info["damage"]) == (22, True, None)
+        assert info["tar_bytes"] == len(data)
+        store = _core.ImageStore(parts)
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for name in archive.getnames():
+                file = archive.extractfile(name)
+                assert file is not None
+                assert store.read(name) == file.read()
+
+
+def test_open_in_every_way(
+    members: list[tuple[str, bytes]], tmp_path: Path, write_json: Writer
+) -> None:
+    stream = gzip.compress(make_tar(members))
+    parts = write_parts(tmp_path / "parts", stream, 4)
+    whole = tmp_path / "whole.tar.gz"
+    whole.write_bytes(stream)
+    index(parts)
+    path = write_json(
+        [record(*(f"/authors/{name}" for name, _ in members[k : k + 3])) for k in (0, 30)]
+    )
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    os.rename(parts[2], apart / PART.format(2))
+    scattered = [parts[0], parts[1], str(apart / PART.format(2)), parts[3]]
+    ways: list[str | list[str]] = [scattered, str(whole)]
+    expected = [textbook_fast.decode_jpeg(content) for _, content in members[30:33]]
+    for images in ways:
+        ds = textbook_fast.open(path, images=images)
+        for made in (ds, pickle.loads(pickle.dumps(ds))):
+            arrays = [image for image in made[1].images if image is not None]
+            for array, wanted in zip(arrays, expected, strict=True):
+                assert isinstance(array, np.ndarray)
+                assert np.array_equal(array, wanted)
+    os.rename(apart / PART.format(2), parts[2])
+    for one in (parts[0], parts[3], str(tmp_path / "parts"), str(tmp_path / "parts" / "*part_*")):
+        ds = textbook_fast.open(path, images=one)
+        assert ds[1].image_bytes(0) == members[30][1]
+        (info,) = ds.archive_info
+        assert (info["parts"], info["members"]) == (parts, 60)
+        assert info["index"] == parts[0] + ".tfidx"
+
+
+def test_images_beside_the_json_are_found(
+    members: list[tuple[str, bytes]], tmp_path: Path, write_json: Writer
+) -> None:
+    path = write_json([record(members[0][0])])
+    write_parts(tmp_path, gzip.compress(make_tar(members)))
+    ds = textbook_fast.open(path)
+    assert ds[0].image_bytes(0) == members[0][1]
+    assert ds.image_roots == (str(tmp_path / PART.format(0)),)
+
+
+def test_a_large_archive_is_not_indexed_unasked(
+    tmp_path: Path, write_json: Writer, members: list[tuple[str, bytes]]
+) -> None:
+    large = tmp_path / "large.tar.gz"
+    large.write_bytes(gzip.compress(b""))
+    os.truncate(large, 1_000_000_001)
+    path = write_json([record(members[0][0])])
+    for images in (large, None):
+        with pytest.raises(textbook_fast.IndexMissingError) as caught:
+            textbook_fast.open(path, images=images).read_image(members[0][0])
+        assert caught.value.path == str(large)
+        assert caught.value.command == f"textbook-fast index {large}"
+        assert caught.value.command in str(caught.value)
+
+
+def test_index_command(
+    members: list[tuple[str, bytes]],
+    tmp_path: Path,
+    write_json: Writer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parts = write_parts(tmp_path / "parts", gzip.compress(make_tar(members)))
+    path = str(write_json([record(members[0][0])]))
+    assert main(["index", *parts, path]) == 0
+    out = capsys.readouterr().out
+    assert "set.tar.gz.part_00 and 2 more parts: 60 members" in out
+    assert "index built in" in out
+    assert "1 samples" in out
+    assert main(["index", parts[0]]) == 0
+    assert f"index read in {parts[0]}.tfidx" in capsys.readouterr().out
+    elsewhere = str(tmp_path / "other.tfidx")
+    os.remove(parts[0] + ".tfidx")
+    assert main(["index", parts[0], "--index", elsewhere, "--json"]) == 0
+    (info,) = json.loads(capsys.readouterr().out)
+    assert (info["index"], info["confirmed"], info["members"]) == (elsewhere, True, 60)
+    assert not os.path.exists(parts[0] + ".tfidx")
+    assert main(["info", path, "--images", parts[0], "--images", elsewhere]) == 0
+    assert f"index read in {elsewhere}" in capsys.readouterr().out
+    assert not os.path.exists(parts[0] + ".tfidx")
+    other = tmp_path / "other.tar.gz"
+    other.write_bytes(gzip.compress(make_tar(members)))
+    assert main(["index", parts[0], str(other), "--index", elsewhere]) == 1
+    assert "one archive" in capsys.readouterr().err
+
+
+def test_damage_names_part_and_byte_and_leaves_the_rest_readable(
+    members: list[tuple[str, bytes]],
+    tmp_path: Path,
+    write_json: Writer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = gzip.compress(make_tar(members))
+    broken = bytearray(stream)
+    at = len(stream) * 2 // 3 + 1000
+    broken[at : at + 64] = bytes(64)
+    path = write_json([record(members[0][0], members[-1][0])])
+    for is_cut in (False, True):
+        folder = tmp_path / f"cut {is_cut}"
+        parts = write_parts(folder, stream if is_cut else bytes(broken))
+        if is_cut:
+            os.truncate(parts[2], 5000)
+        with pytest.raises(textbook_fast.FormatError) as caught:
+            index(parts, save_every=0)
+        assert caught.value.path == parts[2]
+        assert 0 <= caught.value.offset <= os.path.getsize(parts[2])
+        with pytest.warns(RuntimeWarning, match="is indexed up to byte .* only"):
+            ds = textbook_fast.open(path, images=parts[0])
+        assert ds[0].image_bytes(0) == members[0][1]
+        with pytest.raises(textbook_fast.ImageNotFoundError, match="only"):
+            ds[0].image_bytes(2)
+        assert not ds.archive_info[0]["confirmed"]
+        with pytest.warns(RuntimeWarning, match="only"):
+            assert main(["check", str(path), "--images", parts[0]]) == 1
+        assert f"error damaged: byte 0 of {parts[0]}" in capsys.readouterr().out
+        # The right part comes, and the pass goes on where it was.
+        write_parts(folder, stream)
+        info = index(parts)
+        assert info["confirmed"]
+        assert info["resumed_at"] > 0
+        store = _core.ImageStore(parts)
+        assert all(store.read(name) == content for name, content in members)
+
+
+def test_a_changed_or_missing_part_is_named(
+    members: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    parts = write_parts(tmp_path / "parts", gzip.compress(make_tar(members)), 4)
+    index(parts)
+    kept = Path(parts[1]).read_bytes()
+    Path(parts[1]).write_bytes(kept[:-1] + b"?" if len(kept) < 4096 else b"?" + kept[1:])
+    with pytest.raises(textbook_fast.SourceChangedError, match="part 1") as caught:
+        _core.ImageStore(parts)
+    assert caught.value.path == parts[1]
+    os.remove(parts[1])
+    with pytest.raises(textbook_fast.SourceNotFoundError) as missing:
+        _core.ImageStore(parts[:1])
+    assert missing.value.path == parts[1]
+    for few in ([parts[0], parts[2]], parts[2:]):
+        with pytest.raises(textbook_fast.SourceNotFoundError, match="is missing"):
+            _core.ImageStore(few)
+
+
+def test_no_rights_and_no_room(members: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    parts = write_parts(tmp_path / "parts", gzip.compress(make_tar(members)))
+    with pytest.raises(textbook_fast.SourceError, match="cannot write the index"):
+        index(parts, index="/proc/none/x.tfidx")
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    place = tmp_path / "x.tfidx"
+    for limit in (10, 3000, 12_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, kept[1]))
+        try:
+            with pytest.raises(textbook_fast.SourceError, match="write") as caught:
+                index(parts, index=str(place))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        assert caught.value.errno == 27  # EFBIG, which stands for a full disk here
+        assert not place.exists()
+        assert not list(tmp_path.glob("*.tmp"))
+    assert index(parts, index=str(place))["members"] == 60
+    assert {file.name for file in tmp_path.iterdir()} == {"parts", "x.tfidx"}
+
+
+def test_a_bomb_costs_no_memory(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("bomb@1_2#1.jpg")
+    header.size = (1 << 30) + 512
+    encoder = zlib.compressobj(1, zlib.DEFLATED, 31)
+    stream = encoder.compress(header.tobuf())
+    zeros = bytes(16 << 20)
+    stream += b"".join(encoder.compress(zeros) for _ in range(64)) + encoder.compress(bytes(512))
+    stream += encoder.compress(make_tar([("good@1_2#1.jpg", b"good")])) + encoder.flush()
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(stream)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    store = _core.ImageStore([str(path)])
+    with pytest.raises(textbook_fast.ImageError, match="more bytes than any image"):
+        store.read("bomb@1_2#1.jpg")
+    assert store.read("good@1_2#1.jpg") == b"good"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_links_and_names_that_occur_twice(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+
+        def add(
+            name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = ""
+        ) -> None:
+            info = tarfile.TarInfo(name)
+            info.size, info.type, info.linkname = len(content), kind, link
+            archive.addfile(info, io.BytesIO(content))
+
+        add("v/v@1_2#1.jpg", b"first")
+        add("v/v@3_4#1.jpg", kind=tarfile.LNKTYPE, link="v/v@1_2#1.jpg")
+        add("v/v@5_6#1.jpg", kind=tarfile.SYMTYPE, link="../v/v@1_2#1.jpg")
+        add("v/v@7_8#1.jpg", kind=tarfile.SYMTYPE, link="v@9_9#1.jpg")
+        add("v/v@9_9#1.jpg", kind=tarfile.SYMTYPE, link="v@7_8#1.jpg")
+        add("v/v@8_9#1.jpg", kind=tarfile.LNKTYPE, link="nowhere")
+        add("v/v@1_2#1.jpg", b"second")
+        add("v/v@2_3#1.jpg", kind=tarfile.FIFOTYPE)
+    path = tmp_path / "links.tgz"
+    path.write_bytes(gzip.compress(out.getvalue()))
+    store = _core.ImageStore([str(path)])
+    assert store.read("v@1_2#1.jpg") == b"second"
+    assert store.read("v@3_4#1.jpg") == b"first"
+    assert store.read("v@5_6#1.jpg") == b"second"
+    for name, why in (
+        ("7_8", "back to itself"),
+        ("8_9", "not in the archive"),
+        ("2_3", "no regular"),
+    ):
+        with pytest.raises(textbook_fast.ImageError, match=why):
+            store.read(f"v@{name}#1.jpg")
+
+
+def test_what_is_no_archive(tmp_path: Path) -> None:
+    for name, content, why in (
+        ("empty.tar.gz", b"", "no gzip"),
+        ("text.tar.gz", b"not gzip at all", "no gzip"),
+        ("other.tar.gz", gzip.compress(b"no tar" * 1000), "no tar header"),
+        ("none.tar.gz", gzip.compress(make_tar([])), "no members"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(textbook_fast.FormatError, match=why) as caught:
+            _core.ImageStore([str(path)])
+        assert caught.value.path == str(path)
+        assert {file.name for file in tmp_path.glob(f"{name}*")} == {name}
+
+
+RUN = """
+import sys
+from textbook_fast import _core
+print("begun", flush=True)
+_core.index_archive(sys.argv[2:], index=sys.argv[1], rebuild=False, threads=2, save_every=0)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(keyframe_files: list[Path], tmp_path: Path) -> None:
+    stream = gzip.compress(make_tar(keyframes(keyframe_files, 700)), compresslevel=1)
+    parts = write_parts(tmp_path / "parts", stream, 5)
+    began = time.monotonic()
+    undisturbed = Path(index(parts, threads=1)["index"]).read_bytes()
+    seconds = time.monotonic() - began
+    place = tmp_path / "killed.tfidx"
+    moments = random.Random(1)
+    killed = resumed = 0
+    while killed < 20:
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(place), *parts], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(moments.random() * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        if place.exists():  # it was complete before: again from the beginning
+            assert place.read_bytes() == undisturbed
+            place.unlink()
+        else:
+            killed += 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        resumed = index(parts, index=str(place))["resumed_at"]
+    assert place.read_bytes() == undisturbed
+    assert {file.name for file in tmp_path.iterdir()} == {"parts", "killed.tfidx"}
+    store = _core.ImageStore([*parts, str(place)])
+    assert store.archive_infos[0]["confirmed"]
+    assert 0 <= resumed <= len(stream)
