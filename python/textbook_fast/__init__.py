@@ -9,6 +9,7 @@ import os
 
 from textbook_fast import _core
 from textbook_fast._core import __version__
+from textbook_fast.batch import ImageBatch
 from textbook_fast.clips import Clip, ClipSample
 from textbook_fast.concat import concat
 from textbook_fast.dataset import Dataset, open  # noqa: A004
@@ -51,6 +52,7 @@ __all__ = [
     "Dataset",
     "EdgeLimits",
     "FormatError",
+    "ImageBatch",
     "ImageError",
     "ImageNotFoundError",
     "ImageTransform",

@@ -13,6 +13,7 @@ from textbook_fast.jpeg import BytesLike, ColorSpace, Image
 
 __all__ = [
     "MAX_THREADS",
+    "Batch",
     "Checker",
     "Feed",
     "Files",
@@ -51,6 +52,7 @@ __all__ = [
     "simple_fields",
     "ssim",
     "sync_filesystem",
+    "take_memory",
 ]
 
 __version__: str
@@ -190,6 +192,17 @@ class ImageStore:
     def read(self, path: str) -> bytes: ...
 
 @final
+class Batch:
+    def __new__(
+        cls, store: ImageStore, paths: Sequence[str], transform: Transform, threads: int
+    ) -> Batch: ...
+    @property
+    def sizes(self) -> list[tuple[int, int] | ImageError]: ...
+    def fill(
+        self, out: NDArray[np.uint8], starts: Sequence[int | None], threads: int
+    ) -> list[ImageError | None]: ...
+
+@final
 class Transform:
     def __new__(
         cls,
@@ -286,6 +299,7 @@ def samples_of_videos(
 ) -> NDArray[np.int64]: ...
 def simd_level() -> str: ...
 def sync_filesystem(path: str) -> None: ...
+def take_memory(length: int) -> NDArray[np.uint8]: ...
 def simple_fields(
     files: Files, names: Sequence[str], threads: int
 ) -> list[list[str | float | bool | None]]: ...

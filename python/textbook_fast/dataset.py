@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbook_fast import _core
+from textbook_fast.batch import ImageBatch, make_batch
 from textbook_fast.clips import ClipSample
 from textbook_fast.columns import read_column
 from textbook_fast.errors import TextbookError
@@ -211,6 +212,28 @@ class Dataset(Samples):
         more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
         part = "" if len(self) == len(self._files) else f" of {len(self._files):,}"
         return f"<textbook_fast.Dataset: {len(self):,}{part} samples of {paths[0]!r}{more}>"
+
+    def batch(
+        self, indices: Iterable[SupportsIndex], *, out: NDArray[Any] | None = None
+    ) -> ImageBatch:
+        """The images of the samples at these indices in one array, their texts beside it.
+
+        All images are read, decoded and transformed in parallel, straight into the array.
+        The dataset has to be opened with an `ImageTransform`.
+
+        Args:
+            indices: Of the samples, in the batch's order.
+            out: An array to write to, whose first part `ImageBatch.images` then is:
+                C-contiguous, of the transform's dtype and the shape that `ImageBatch`
+                says, or longer. After an error its content is unspecified.
+
+        Raises:
+            IndexError: One of the samples does not exist.
+            ImageError: An image cannot be had, with ``on_error="raise"``.
+            TypeError: The dataset has no `ImageTransform`, or `out` another dtype.
+            ValueError: `out` is too short, has another shape, or is not contiguous.
+        """
+        return make_batch(self._reader, [self._sample(self._position(k)) for k in indices], out)
 
     def record(self, index: SupportsIndex) -> bytes:
         """The JSON of the sample at `index`, its bytes as they are in the file.

@@ -21,7 +21,7 @@ from textbook_fast.other_formats import decode_others
 from textbook_fast.threads import choose_threads
 from textbook_fast.transforms import ImageTransform, Transform
 
-__all__ = ["ImageReader"]
+__all__ = ["ImageReader", "apply_transform"]
 
 # A folder beside the JSON with more entries than this is not searched for images.
 MAX_SIBLINGS = 1000
@@ -158,7 +158,7 @@ class ImageReader:
             for place, (path, image) in enumerate(zip(paths, images, strict=True)):
                 if path is None or image is None or done[place] or isinstance(image, ImageError):
                     continue
-                images[place] = _apply(transform, path, image)
+                images[place] = apply_transform(transform, path, image)
         return images
 
     def _discover(self) -> str:
@@ -221,7 +221,7 @@ def _found(place: str) -> _core.ImageStore:
     return _core.ImageStore.of_folders([place]) if os.path.isdir(place) else _open([place])
 
 
-def _apply(transform: Callable[[Image], Any], path: str, image: Image) -> Any:
+def apply_transform(transform: Callable[[Image], Any], path: str, image: Image) -> Any:
     """What the caller's own function makes of an image; its error as an `ImageError`."""
     try:
         return transform(image)

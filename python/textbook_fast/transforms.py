@@ -261,6 +261,16 @@ class ImageTransform:
         """
         return self._core.decode(data)
 
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width of every result; None where they depend on the image."""
+        frame = _frame(self)[1]
+        if frame:
+            return frame[0], frame[1]
+        if self.fit == "stretch" and isinstance(self.size, int | tuple):
+            return _pair("size", self.size)
+        return None
+
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width of what becomes of an image of this size.
 

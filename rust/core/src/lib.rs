@@ -1,7 +1,7 @@
 //! Files in, samples and arrays out: the part of textbook_fast that knows no Python.
 
 mod area;
-mod buffers;
+pub mod buffers;
 pub mod check;
 pub mod clips;
 pub mod columns;

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "documented for Python in python/textbook_fast/_core.pyi")]
 
 mod archives;
+mod batch;
 mod check;
 mod columns;
 mod errors;
@@ -28,12 +29,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MAX_THREADS", textbook_core::pool::MAX_THREADS)?;
     module.add_class::<check::Checker>()?;
     module.add_class::<feed::Feed>()?;
+    module.add_class::<batch::Batch>()?;
     module.add_class::<files::Files>()?;
     module.add_class::<images::ImageStore>()?;
     module.add_class::<pack::PackWriter>()?;
     module.add_class::<pack::TarReader>()?;
     module.add_class::<record::Record>()?;
     module.add_class::<search::Search>()?;
+    module.add_function(wrap_pyfunction!(batch::take_memory, module)?)?;
     module.add_function(wrap_pyfunction!(columns::check_column, module)?)?;
     module.add_function(wrap_pyfunction!(columns::read_columns, module)?)?;
     module.add_function(wrap_pyfunction!(feed::permute, module)?)?;

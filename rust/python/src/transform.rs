@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use textbook_core::buffers::Buffer;
 use textbook_core::prepare::{self, Prepared};
 use textbook_core::transform::{
     Filter, Fit, Float, Frame, Layout, Resize, Settings, Size, Steps, Transform as Core, Values,
@@ -18,7 +19,18 @@ use crate::images::{Encoded, jpeg_error, pixel_limit};
 
 /// The owner of an array's memory.
 #[pyclass(frozen, module = "textbook_fast._core")]
-pub struct Memory(Prepared);
+pub struct Memory(Buffer);
+
+impl Memory {
+    /// Only for threads that have passed the pool's gate.
+    pub fn take(length: usize) -> Memory {
+        Memory(Buffer::take(length))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// What is done to each picture.
 #[pyclass(frozen, module = "textbook_fast._core")]
@@ -189,9 +201,8 @@ pub fn to_array<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let settings = transform.settings();
     let Size { height, width } = prepared.size;
-    let owner = Bound::new(py, Memory(prepared))?;
-    let bytes: &[u8] = &owner.get().0.bytes;
-    let view = ArrayView1::from(bytes);
+    let owner = Bound::new(py, Memory(prepared.bytes))?;
+    let view = ArrayView1::from(owner.get().bytes());
     // SAFETY: the array's memory is the buffer's, whose heap storage never moves and is
     // never written or freed while `owner` lives; the array keeps `owner` as its base
     // object. Nothing else ever refers to that buffer, so Python may write to it through
