@@ -358,6 +358,9 @@ fn start_scan(
     let broken = |reason| JpegError::BadSegment { offset, segment: "DHT", reason };
     let mut has_ac = [false; 4];
     let mut dc_places = [0; 4];
+    if scan.components.iter().any(|component| component.dc > 3 || component.ac > 3) {
+        return Err(bad(offset, "SOS", "a Huffman table's number is not 0 to 3"));
+    }
     for (place, component) in scan.components.iter().enumerate() {
         let ac = &mut built.ac[usize::from(component.ac)];
         if !std::mem::replace(&mut has_ac[usize::from(component.ac)], true) {

@@ -52,11 +52,8 @@ impl ScanHeader {
             if components.iter().any(|component| component.index == index) {
                 return Err(bad("a component comes twice"));
             }
-            let (dc, ac) = (tables >> 4, tables & 15);
-            if dc > 3 || ac > 3 {
-                return Err(bad("a Huffman table's number is not 0 to 3"));
-            }
-            components.push(ScanComponent { index, dc, ac });
+            // Numbers beyond 3 are wrong only where the table is used.
+            components.push(ScanComponent { index, dc: tables >> 4, ac: tables & 15 });
         }
         Ok(ScanHeader { components, spectral })
     }

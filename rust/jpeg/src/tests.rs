@@ -202,6 +202,26 @@ fn scans_that_do_not_go_on_from_one_another_are_refused() {
 }
 
 #[test]
+fn the_number_of_a_table_that_is_not_used_does_not_matter() {
+    let mut data = in_scans(20);
+    let scans: Vec<usize> =
+        (0..data.len()).filter(|&at| data[at..].starts_with(&[0xff, 0xda])).collect();
+    data[scans[0] + 6] = 0x0f;
+    data[scans[1] + 6] = 0xf0;
+    assert_eq!(decode(&data), Ok(vec![128; 192]));
+    for (scan, tables) in [(0, 0x40), (1, 0x04)] {
+        let mut wrong = data.clone();
+        wrong[scans[scan] + 6] = tables;
+        let error = decode(&wrong).expect_err("refused");
+        assert_eq!((error.kind(), error.offset()), ("bad_segment", Some(scans[scan] + 1)));
+    }
+    let mut sequential = tiny();
+    let scan = sequential.windows(2).position(|pair| pair == [0xff, 0xda]).expect("there");
+    sequential[scan + 6] = 0x04;
+    assert_eq!(decode(&sequential).map_err(|error| error.kind()), Err("bad_segment"));
+}
+
+#[test]
 fn fractional_sampling_is_named_with_the_place_of_the_frame() {
     let mut data = tiny();
     let frame = data.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("there");
