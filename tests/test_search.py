@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import Writer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import textbook_fast
@@ -105,6 +105,7 @@ letters = st.text(st.sampled_from('aAkK\u017f/"\\\né漢😀.1\x01'), min_size=1
     needle=letters,
     how=st.lists(st.integers(0, 3), max_size=7),
 )
+@settings(deadline=None)  # a file is written and opened each time
 def test_every_spelling_of_json_is_searched(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], needle: str, how: list[int]
 ) -> None:

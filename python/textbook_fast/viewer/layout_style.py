@@ -15,7 +15,7 @@ VIEWER_STYLE = (
 .bar { display: flex; flex-wrap: wrap; gap: .6rem 1rem; align-items: center; padding: .6rem 1rem;
   border-bottom: 1px solid var(--line); background: var(--raised); }
 .bar form { display: flex; gap: .4rem; min-width: 0; }
-.bar input { min-width: 0; flex: 1 1 12rem; }
+.bar input { min-width: 0; flex: 1 1 9rem; width: 11rem; }
 .home { font-weight: 600; margin-right: auto; overflow-wrap: anywhere; }
 input, select, button { font: inherit; color: var(--ink); background: var(--ground);
   border: 1px solid var(--quiet); border-radius: 6px; padding: .3rem .6rem; max-width: 100%; }

@@ -7,8 +7,8 @@ use jpeg_encoder::{ColorType, Encoder};
 use textbook_jpeg::{Color, Options, Scale};
 
 use crate::area;
-use crate::decode::{self, ImageFailure, Picture};
-use crate::pool::{self, Panicked};
+use crate::decode::{self, ImageFailure, Picture, flatten};
+use crate::pool;
 use crate::similarity::{self, Gray, WINDOW};
 use crate::store::{StoreError, Stores};
 
@@ -129,12 +129,6 @@ fn load_gray(store: &Stores, path: &str, limit: Option<u64>) -> Result<Gray, Ima
         }
         .into()
     })
-}
-
-fn flatten<R>(
-    results: Vec<Result<Result<R, ImageFailure>, Panicked>>,
-) -> Vec<Result<R, ImageFailure>> {
-    results.into_iter().map(|result| result.unwrap_or_else(|panic| Err(panic.into()))).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
 use super::{Case, PATTERN_BYTES};
 
+/// The pattern and the escapes are looked for in so many bytes by turns, so that the second
+/// look finds them in the cache.
+const BLOCK: usize = 128 << 10;
 /// Shorter parts of a regular expression are in nearly every record.
 const SHORTEST: usize = 3;
 
@@ -21,6 +24,8 @@ const SHORTEST: usize = 3;
 #[derive(Debug)]
 pub(super) struct Prefilter {
     spelled: Regex,
+    /// No spelling without `\u` has more bytes.
+    longest: usize,
     /// The code units of all characters that the pattern needs, sorted.
     units: Vec<u16>,
     escape: memmem::Finder<'static>,
@@ -61,57 +66,76 @@ impl Prefilter {
         }
         units.sort_unstable();
         units.dedup();
+        let mut parser = ParserBuilder::new().case_insensitive(case == Case::Ignored).build();
+        let longest = parser.parse(&spelled).ok()?.properties().maximum_len()?;
         let spelled = RegexBuilder::new(&spelled)
             .case_insensitive(case == Case::Ignored)
             .size_limit(PATTERN_BYTES)
             .build()
             .ok()?;
-        Some(Prefilter { spelled, units, escape: memmem::Finder::new(b"\\u") })
+        Some(Prefilter { spelled, longest, units, escape: memmem::Finder::new(b"\\u") })
     }
 
     /// The places in `bytes` that may belong to the pattern.
     pub fn candidates<'a>(&'a self, bytes: &'a [u8]) -> Candidates<'a> {
-        Candidates { prefilter: self, bytes, spelled: Spelled::NotYet }
+        Candidates { prefilter: self, bytes, plain: 0, is_found: false }
     }
-}
-
-/// Where the pattern stands next without `\u`, as far as that is known.
-enum Spelled {
-    NotYet,
-    At(usize),
-    Nowhere,
 }
 
 /// Looks for candidates from left to right.
 pub(super) struct Candidates<'a> {
     prefilter: &'a Prefilter,
     bytes: &'a [u8],
-    spelled: Spelled,
+    /// Before this place, from where it was looked on, the pattern is nowhere without `\u`;
+    /// there it may begin.
+    plain: usize,
+    /// It does begin there.
+    is_found: bool,
 }
 
 impl Candidates<'_> {
     /// The first place from `at` on, which never goes back.
-    pub fn next_from(&mut self, at: usize) -> Option<usize> {
-        let Prefilter { spelled, units, escape } = self.prefilter;
-        let is_known = match self.spelled {
-            Spelled::NotYet => false,
-            Spelled::At(place) => place >= at,
-            Spelled::Nowhere => true,
-        };
-        if !is_known {
-            let found = spelled.find_at(self.bytes, at);
-            self.spelled = found.map_or(Spelled::Nowhere, |found| Spelled::At(found.start()));
+    pub fn next_from(&mut self, mut at: usize) -> Option<usize> {
+        while at < self.bytes.len() {
+            let stop = (at / BLOCK + 1).saturating_mul(BLOCK).min(self.bytes.len());
+            self.look_for_spelled(at, stop);
+            let found = (self.is_found && self.plain < stop).then_some(self.plain);
+            if let Some(escaped) = self.find_escape(at, found.unwrap_or(stop)) {
+                return Some(escaped);
+            }
+            if found.is_some() {
+                return found;
+            }
+            at = stop;
         }
-        let spelled = match self.spelled {
-            Spelled::At(place) => Some(place),
-            _ => None,
-        };
-        let rest = self.bytes.get(at..spelled.unwrap_or(self.bytes.len()))?;
-        let escaped = escape.find_iter(rest).find(|&place| {
+        None
+    }
+
+    /// Makes `plain` known up to `stop`.
+    fn look_for_spelled(&mut self, at: usize, stop: usize) {
+        if self.plain >= at && (self.is_found || self.plain >= stop) {
+            return;
+        }
+        let start = self.plain.max(at);
+        let end = stop.saturating_add(self.prefilter.longest).min(self.bytes.len());
+        let found = self.prefilter.spelled.find_at(&self.bytes[..end], start);
+        let place = found.map(|found| found.start()).filter(|&place| place < stop);
+        (self.plain, self.is_found) = (place.unwrap_or(stop), place.is_some());
+    }
+
+    /// The first escape from `at` to `stop` that may be a part of the pattern.
+    fn find_escape(&self, at: usize, stop: usize) -> Option<usize> {
+        let Prefilter { units, escape, .. } = self.prefilter;
+        // An escape that begins before `stop` is looked at whole.
+        let rest = self.bytes.get(at..(stop + 5).min(self.bytes.len()))?;
+        let is_of_pattern = |place: &usize| {
+            if *place >= stop - at {
+                return false;
+            }
             let digits = rest.get(place + 2..place + 6);
             digits.and_then(code_unit).is_some_and(|unit| units.binary_search(&unit).is_ok())
-        });
-        escaped.map(|place| at + place).or(spelled)
+        };
+        escape.find_iter(rest).find(is_of_pattern).map(|place| at + place)
     }
 }
 
@@ -146,6 +170,30 @@ fn push_units(units: &mut Vec<u16>, character: char, case: Case) {
     for range in class.ranges() {
         for spelled in range.start()..=range.end() {
             units.extend_from_slice(spelled.encode_utf16(&mut [0; 2]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_have_no_borders() {
+        let needle = "needle \u{e9}/";
+        for place in (BLOCK - 20..BLOCK + 20).chain(2 * BLOCK - 20..2 * BLOCK + 20) {
+            for (spelling, offset) in [("needle \u{e9}\\/", 0), ("needl\\u0065 x", 5)] {
+                let mut bytes = vec![b'.'; 3 * BLOCK];
+                bytes[place..place + spelling.len()].copy_from_slice(spelling.as_bytes());
+                let prefilter = Prefilter::of_literal(needle, Case::Sensitive).expect("one");
+                for at in [0, BLOCK - 7, place] {
+                    let found = prefilter.candidates(&bytes).next_from(at);
+                    assert_eq!(found, Some(place + offset).filter(|&found| found >= at), "{place}");
+                }
+                let mut candidates = prefilter.candidates(&bytes);
+                let found = candidates.next_from(0).expect("it is there");
+                assert_eq!(candidates.next_from(found + spelling.len()), None);
+            }
         }
     }
 }

@@ -15,6 +15,16 @@ use textbook_simd::x86::{load_i16x8, load_i32x8, load_u8x16, store_f32x8, store_
 use super::scalar::{self, Scalar};
 use super::{C1, C2, Kernel, LANES, PIXELS, WINDOW, Windows};
 
+/// The scalar code, compiled for AVX2.
+pub(super) fn window_sums(_token: Avx2, width: usize, pixels: &[u8]) -> (Vec<i16>, Vec<i32>) {
+    #[target_feature(enable = "avx2")]
+    fn inner(width: usize, pixels: &[u8]) -> (Vec<i16>, Vec<i32>) {
+        scalar::window_sums(width, pixels)
+    }
+    // SAFETY: the token proves that the CPU has the features.
+    unsafe { inner(width, pixels) }
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Avx2Kernel(pub Avx2);
 

@@ -50,7 +50,7 @@ impl Gray {
         if width < WINDOW || height < WINDOW || pixels.len() != width * height {
             return None;
         }
-        let (sums, deviations) = scalar::window_sums(width, &pixels);
+        let (sums, deviations) = window_sums(width, &pixels, Level::active());
         Some(Gray { width, height, pixels, sums, deviations })
     }
 
@@ -90,6 +90,17 @@ impl Gray {
         let _ = level;
         Some(mean(self, other, scalar::Scalar))
     }
+}
+
+fn window_sums(width: usize, pixels: &[u8], level: Level) -> (Vec<i16>, Vec<i32>) {
+    #[cfg(target_arch = "x86_64")]
+    if level >= Level::Avx2
+        && let Some(token) = textbook_simd::Avx2::get()
+    {
+        return avx2::window_sums(token, width, pixels);
+    }
+    let _ = level;
+    scalar::window_sums(width, pixels)
 }
 
 /// What an instruction set has to offer. A row of windows needs `columns`, the sums of the

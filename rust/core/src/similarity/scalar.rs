@@ -2,34 +2,48 @@
 
 use super::{C1, C2, Kernel, LANES, PIXELS, WINDOW, Windows};
 
-/// Σx and 49 Σx² − (Σx)² of each window, row by row.
+/// Σx and 49 Σx² − (Σx)² of each window, row by row. Written so that a compiler can make
+/// vectors of it: the levels compile the same code.
+#[inline(always)]
 pub(super) fn window_sums(width: usize, pixels: &[u8]) -> (Vec<i16>, Vec<i32>) {
-    let rows: Vec<_> = pixels.chunks_exact(width).collect();
-    let mut columns = vec![(0i32, 0i32); width];
-    let mut sums = Vec::new();
-    let mut deviations = Vec::new();
-    for (number, row) in rows.iter().enumerate() {
-        for (column, &value) in columns.iter_mut().zip(*row) {
-            let value = i32::from(value);
-            column.0 += value;
-            column.1 += value * value;
+    let windows = width + 1 - WINDOW;
+    let rows = pixels.len() / width + 1 - WINDOW;
+    let mut columns = vec![0i32; width];
+    let mut squares = vec![0i32; width];
+    for row in pixels.chunks_exact(width).take(WINDOW - 1) {
+        add_row(&mut columns, &mut squares, row);
+    }
+    let mut sums = vec![0i16; windows * rows];
+    let mut deviations = vec![0i32; windows * rows];
+    let entering = pixels.chunks_exact(width).skip(WINDOW - 1);
+    let leaving = pixels.chunks_exact(width);
+    let out = sums.chunks_exact_mut(windows).zip(deviations.chunks_exact_mut(windows));
+    for ((entering, leaving), (sums, deviations)) in entering.zip(leaving).zip(out) {
+        add_row(&mut columns, &mut squares, entering);
+        let shifted =
+            |values: &'_ [i32], at: usize| -> i32 { values[at..at + WINDOW].iter().sum() };
+        for (at, (sum, deviation)) in sums.iter_mut().zip(deviations).enumerate() {
+            let (total, of_squares) = (shifted(&columns, at), shifted(&squares, at));
+            // At most 49 · 255, which fits.
+            #[allow(clippy::cast_possible_truncation, reason = "see above")]
+            let narrow = total as i16;
+            *sum = narrow;
+            *deviation = PIXELS * of_squares - total * total;
         }
-        if number + 1 < WINDOW {
-            continue;
-        }
-        for window in columns.windows(WINDOW) {
-            let sum: i32 = window.iter().map(|column| column.0).sum();
-            let squares: i32 = window.iter().map(|column| column.1).sum();
-            sums.push(i16::try_from(sum).unwrap_or(i16::MAX));
-            deviations.push(PIXELS * squares - sum * sum);
-        }
-        for (column, &value) in columns.iter_mut().zip(rows[number + 1 - WINDOW]) {
-            let value = i32::from(value);
-            column.0 -= value;
-            column.1 -= value * value;
+        for ((column, square), &value) in columns.iter_mut().zip(&mut squares).zip(leaving) {
+            *column -= i32::from(value);
+            *square -= i32::from(value) * i32::from(value);
         }
     }
     (sums, deviations)
+}
+
+#[inline(always)]
+fn add_row(columns: &mut [i32], squares: &mut [i32], row: &[u8]) {
+    for ((column, square), &value) in columns.iter_mut().zip(squares).zip(row) {
+        *column += i32::from(value);
+        *square += i32::from(value) * i32::from(value);
+    }
 }
 
 #[derive(Clone, Copy)]

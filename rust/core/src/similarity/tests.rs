@@ -17,7 +17,9 @@ fn every_level_equals_the_definition() {
             let a = picture(width, height, 1, limit);
             let b = picture(width, height, 2, 255);
             let expected = a.ssim_at(&b, Level::Scalar).expect("one size");
+            let sums = window_sums(width, a.pixels(), Level::Scalar);
             for level in Level::available() {
+                assert_eq!(window_sums(width, a.pixels(), level), sums, "{level}");
                 let value = a.ssim_at(&b, level).expect("one size");
                 assert_eq!(value.to_bits(), expected.to_bits(), "{level}, {width} x {height}");
             }
