@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 import pickle
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import warnings
@@ -552,6 +554,57 @@ def test_slow_reads_are_named_and_hidden(example: Dataset) -> None:
     assert seconds < feed.totals()["read_seconds"]
     with pytest.raises(ValueError, match="source 0 has no sample 100"):
         feed.push(np.zeros(1, dtype=np.int64), np.array([100]))
+
+
+@pytest.fixture
+def archive(example: Dataset, tmp_path: Path) -> Path:
+    """The example's images in a tar file, in the order of the samples, some apart."""
+    path = tmp_path / "images.tar"
+    with tarfile.open(path, "w") as tar:
+        for number, sample in enumerate(example):
+            for position, name in enumerate(sample.image_paths):
+                if name is not None:
+                    data = sample.image_bytes(position) or b""
+                    info = tarfile.TarInfo(Path(name).name)
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+            if number % 25 == 0:  # more than is read in vain
+                info = tarfile.TarInfo(f"other_{number}.bin")
+                info.size = 100_000
+                tar.addfile(info, io.BytesIO(bytes(100_000)))
+    return path
+
+
+@pytest.mark.parametrize("shuffle", [False, True, "block"])
+@pytest.mark.parametrize("prefetch", [1, 1 << 20, 1 << 30])
+def test_neighbors_in_an_archive_are_read_in_one_call(
+    example: Dataset, archive: Path, shuffle: Any, prefetch: int
+) -> None:
+    ds = textbook_fast.open(example.paths[0], images=archive)
+    loader = Loader(ds, 7, shuffle=shuffle, threads=2, prefetch_bytes=prefetch)
+    samples = [sample for batch in loader for sample in batch]
+    assert sorted(sample.index for sample in samples) == list(range(100))
+    for sample in samples:
+        for mine, theirs in zip(sample.images, example[sample.index].images, strict=True):
+            assert (mine is None) == (theirs is None)
+            assert mine is None or np.array_equal(mine, cast("Any", theirs))
+    stats = loader.stats()
+    assert stats["images"] == 202
+    if prefetch == 1 << 30:
+        # 100 records, and the images of a sample together at least.
+        assert 100 < stats["reads"] <= 210
+    else:
+        assert stats["reads"] <= 302
+
+
+def test_an_archive_that_changes_is_an_error_of_its_images(
+    example: Dataset, archive: Path
+) -> None:
+    ds = textbook_fast.open(example.paths[0], images=archive)
+    with archive.open("ab") as file:
+        file.write(bytes(1024))
+    with pytest.raises(ImageError, match="sample 0, image 0 .* has changed since it was opened"):
+        list(Loader(ds, 4))
 
 
 # --- mixes

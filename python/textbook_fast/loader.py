@@ -244,8 +244,8 @@ class Loader:
             ``samples``, ``batches``, ``skipped`` and ``images``; ``samples_per_second``
             over ``seconds`` of iterating; of these ``wait_seconds`` for samples,
             ``collate_seconds``, and ``consumer_seconds`` between batches. ``read_seconds``
-            and ``decode_seconds`` are sums over threads. ``bytes_read``; ``ready``
-            samples in a row, ``under_way`` in all, ``held_bytes`` for them, and
+            and ``decode_seconds`` are sums over threads. ``bytes_read``, in so many
+            ``reads`` (neighbors in an archive share one); ``ready`` samples in a row, ``under_way`` in all, ``held_bytes`` for them, and
             ``most_held_bytes`` at any time. ``bottleneck`` is ``"consumer"``,
             ``"collate"``, ``"decode"`` or ``"read"``; None before the first batch.
         """

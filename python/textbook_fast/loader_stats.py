@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["Clock", "summarize"]
 
-SUMS = ("read_seconds", "decode_seconds", "bytes_read", "images")
+SUMS = ("read_seconds", "decode_seconds", "bytes_read", "reads", "images")
 NOW = ("ready", "under_way", "held_bytes")
 # A loader that is waited for less than this part of the time holds nobody up.
 PATIENCE = 0.05
@@ -69,6 +69,7 @@ def summarize(clock: Clock, threads: int, io_threads: int) -> dict[str, Any]:
         "consumer_seconds": clock.consumer_seconds,
         **totals,
         "bytes_read": int(totals["bytes_read"]),
+        "reads": int(totals["reads"]),
         "bottleneck": _bottleneck(clock, totals, threads, io_threads) if clock.batches else None,
     }
 

@@ -165,6 +165,7 @@ impl Feed {
         dict.set_item("read_seconds", totals.read_seconds)?;
         dict.set_item("decode_seconds", totals.decode_seconds)?;
         dict.set_item("bytes_read", totals.bytes_read)?;
+        dict.set_item("reads", totals.reads)?;
         dict.set_item("images", totals.images)?;
         dict.set_item("ready", totals.ready)?;
         dict.set_item("under_way", totals.under_way)?;

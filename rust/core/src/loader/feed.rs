@@ -4,10 +4,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::state::{Encoded, Image, Order, Read, State};
+use super::state::{Encoded, Image, Order, Read, State, Wanted};
 use crate::clips;
 use crate::crew::{self, Owner, Worker};
 use crate::decode::ImageFailure;
@@ -16,7 +16,8 @@ use crate::parts::Parts;
 use crate::pool::{MAX_THREADS, lock};
 use crate::prepare::{Made, Recipe};
 use crate::record::{Reader, Record};
-use crate::store::Stores;
+use crate::store::{Span, Stores};
+
 /// Where samples come from.
 #[derive(Debug)]
 pub struct From {
@@ -75,6 +76,8 @@ pub struct Totals {
     pub decode_seconds: f64,
     /// Bytes of records and encoded images.
     pub bytes_read: u64,
+    /// Calls that read them: neighbors in an archive share one.
+    pub reads: u64,
     /// Images that were decoded.
     pub images: u64,
     /// Samples that are ready in a row.
@@ -92,6 +95,7 @@ struct Counters {
     read_ns: AtomicU64,
     decode_ns: AtomicU64,
     bytes: AtomicU64,
+    reads: AtomicU64,
     images: AtomicU64,
 }
 
@@ -174,7 +178,7 @@ impl Feed {
         let unread = Error::Bug { path: "a feed".into(), message: "no record".to_owned() };
         let image = |image| match image {
             Image::Text => None,
-            Image::Wanted(_) => Some(Err(ImageFailure::Bug("it was never read".to_owned()))),
+            Image::Wanted(..) => Some(Err(ImageFailure::Bug("it was never read".to_owned()))),
             Image::Done(result) => Some(result),
         };
         Next::Sample(Box::new(Delivered {
@@ -197,6 +201,7 @@ impl Feed {
             read_seconds: seconds(&counters.read_ns),
             decode_seconds: seconds(&counters.decode_ns),
             bytes_read: counters.bytes.load(Ordering::Relaxed),
+            reads: counters.reads.load(Ordering::Relaxed),
             images: counters.images.load(Ordering::Relaxed),
             ready,
             under_way,
@@ -258,7 +263,6 @@ impl Shared {
             if state.is_ending {
                 return;
             }
-            let guess = state.guess();
             let Some(read) = state.next_read() else {
                 state = self.reader_wake.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -270,15 +274,7 @@ impl Shared {
             self.wake(more, false);
             state = match read {
                 Read::Record(number, order) => self.read_record(number, order),
-                Read::Image(ticket, source, path) => {
-                    let read = self.read_image(source, &path, spare);
-                    let mut state = lock(&self.state);
-                    match read {
-                        Ok(encoded) => state.settle_read(ticket, guess, encoded),
-                        Err(failure) => state.settle_failure(ticket, guess, failure),
-                    }
-                    state
-                }
+                Read::Images(wanted) => self.read_images(&wanted, spare),
             };
             if state.has_decode() {
                 self.decoder_wake.notify_one();
@@ -289,8 +285,9 @@ impl Shared {
         }
     }
 
-    fn read_record(&self, number: u64, order: Order) -> std::sync::MutexGuard<'_, State> {
+    fn read_record(&self, number: u64, order: Order) -> MutexGuard<'_, State> {
         let begin = Instant::now();
+        self.counters.reads.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(self.settings.read_delay);
         let from = &self.from[order.source];
         let read = catch_unwind(AssertUnwindSafe(|| {
@@ -305,7 +302,7 @@ impl Shared {
             Err(Error::Bug { path: "a record".into(), message })
         });
         let images = match (&read, &from.store) {
-            (Ok(record), Some(_)) => wanted_images(record),
+            (Ok(record), Some(store)) => wanted_images(record, store),
             _ => None,
         };
         let bytes = read.map(|record| record.bytes().to_vec());
@@ -317,24 +314,58 @@ impl Shared {
         state
     }
 
-    fn read_image(
-        &self,
-        source: usize,
-        path: &str,
-        mut bytes: Vec<u8>,
-    ) -> std::result::Result<Encoded, ImageFailure> {
+    fn read_images(&self, wanted: &[Wanted], spare: Vec<u8>) -> MutexGuard<'_, State> {
         let begin = Instant::now();
+        self.counters.reads.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(self.settings.read_delay);
-        let from = &self.from[source];
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let Some(store) = &from.store else { return Ok(0) };
-            store.read(path, &mut bytes)?;
-            from.recipe.bytes(&bytes)
+        let read = catch_unwind(AssertUnwindSafe(|| match wanted {
+            [one] => vec![self.read_image(one, spare)],
+            several => self.read_run(several),
         }));
         Counters::add(&self.counters.read_ns, begin);
-        self.counters.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let needs = read.unwrap_or_else(|_| Err(ImageFailure::Bug("reading panicked".into())))?;
-        Ok(Encoded { bytes, needs })
+        let mut read = read.unwrap_or_default().into_iter();
+        let mut state = lock(&self.state);
+        for one in wanted {
+            match read.next() {
+                Some(Ok(encoded)) => {
+                    let length = encoded.bytes.len() as u64;
+                    self.counters.bytes.fetch_add(length, Ordering::Relaxed);
+                    state.settle_read(one, encoded);
+                }
+                Some(Err(failure)) => state.settle_failure(one, failure),
+                None => {
+                    let failure = ImageFailure::Bug("reading it panicked".to_owned());
+                    state.settle_failure(one, failure);
+                }
+            }
+        }
+        state
+    }
+
+    fn read_image(
+        &self,
+        wanted: &Wanted,
+        mut bytes: Vec<u8>,
+    ) -> std::result::Result<Encoded, ImageFailure> {
+        let from = &self.from[wanted.source];
+        if let Some(store) = &from.store {
+            store.read(&wanted.path, &mut bytes)?;
+        }
+        encoded(from, bytes)
+    }
+
+    /// Reads images that lie near each other in one call.
+    fn read_run(&self, wanted: &[Wanted]) -> Vec<std::result::Result<Encoded, ImageFailure>> {
+        let Some((first, from)) = wanted.first().map(|one| (one, &self.from[one.source])) else {
+            return Vec::new();
+        };
+        let (Some(store), Some((number, _))) = (&from.store, &first.place) else {
+            return Vec::new();
+        };
+        let spans = wanted.iter().filter_map(|one| one.place.as_ref());
+        let spans: Vec<Span> = spans.map(|(_, span)| span.clone()).collect();
+        let read = store.read_run(*number, &spans);
+        read.into_iter().map(|bytes| encoded(from, bytes?)).collect()
     }
 
     /// The life of a thread that decodes.
@@ -370,8 +401,13 @@ impl Shared {
     }
 }
 
+fn encoded(from: &From, bytes: Vec<u8>) -> std::result::Result<Encoded, ImageFailure> {
+    let needs = from.recipe.bytes(&bytes)?;
+    Ok(Encoded { bytes, needs })
+}
+
 /// The record's images, if it tells them.
-fn wanted_images(record: &Record) -> Option<Vec<Image>> {
+fn wanted_images(record: &Record, store: &Stores) -> Option<Vec<Image>> {
     let interleaved = clips::interleaved(record).ok()?;
     let mut reader = interleaved.as_ref().unwrap_or(record).field("images").ok()??;
     let mut images = Vec::new();
@@ -379,7 +415,10 @@ fn wanted_images(record: &Record) -> Option<Vec<Image>> {
         images.push(match reader.nullable_text()? {
             None => Image::Text,
             Some(text) => match String::from_utf8(text.bytes()?.into_owned()) {
-                Ok(path) => Image::Wanted(path),
+                Ok(path) => {
+                    let place = store.locate(&path);
+                    Image::Wanted(path, place)
+                }
                 Err(_) => return Err(reader.error("not UTF-8")),
             },
         });

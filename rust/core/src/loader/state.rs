@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::decode::ImageFailure;
 use crate::error::Result;
 use crate::prepare::Made;
+use crate::store::Span;
 
 /// Until images were read, one is taken to have so many bytes.
 const FIRST_GUESS: usize = 256 << 10;
@@ -48,8 +49,8 @@ pub(super) struct Slot {
 pub(super) enum Image {
     /// A text stands here.
     Text,
-    /// To be had.
-    Wanted(String),
+    /// To be had, from a place that may be known.
+    Wanted(String, Option<Place>),
     /// Had, or not to be had.
     Done(std::result::Result<Made, ImageFailure>),
 }
@@ -68,18 +69,53 @@ pub(super) struct Encoded {
     pub needs: usize,
 }
 
+/// Where an image lies: the number of a source, of a store there, and a place in it.
+pub(super) type Place = (usize, Span);
+
+/// An image that is to be read.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub ticket: Ticket,
+    pub source: usize,
+    pub path: String,
+    /// Where that is known before it is read.
+    pub place: Option<Place>,
+    /// Bytes that are set aside for it.
+    pub set_aside: usize,
+}
+
+impl Wanted {
+    /// By what images are sorted, so that neighbors in an archive stand side by side.
+    fn key(&self) -> Option<Key> {
+        let (store, span) = self.place.as_ref()?;
+        Some((self.source, *store, span.archive, span.start, self.ticket))
+    }
+}
+
+type Key = (usize, usize, u16, u64, Ticket);
+
 /// What a thread that reads does next.
 #[derive(Debug)]
 pub(super) enum Read {
     Record(u64, Order),
-    Image(Ticket, usize, String),
+    /// Images: one, or several of one archive that lie near each other.
+    Images(Vec<Wanted>),
 }
+
+/// Between images that are read in one call, at most so many bytes are read in vain.
+const GAP: u64 = 64 << 10;
+/// The most bytes of one call.
+const LONGEST_RUN: u64 = 4 << 20;
 
 /// A part of the bound.
 #[derive(Debug, Default)]
 struct Budget {
     limit: usize,
     used: usize,
+}
+
+fn size_of_span(start: u64, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX)
 }
 
 #[derive(Debug)]
@@ -90,7 +126,9 @@ pub(super) struct State {
     head: u64,
     /// The first sample that does not yet have all it needs.
     frontier: u64,
-    reads: BTreeMap<Ticket, (usize, String)>,
+    reads: BTreeMap<Ticket, Wanted>,
+    /// Those of them whose place is known, sorted by it.
+    by_place: BTreeMap<Key, u64>,
     decodes: BTreeMap<Ticket, Encoded>,
     encoded: Budget,
     pixels: Budget,
@@ -113,6 +151,7 @@ impl State {
             head: 0,
             frontier: 0,
             reads: BTreeMap::new(),
+            by_place: BTreeMap::new(),
             decodes: BTreeMap::new(),
             encoded: Budget { limit: encoded, used: 0 },
             pixels: Budget { limit: bound - encoded, used: 0 },
@@ -163,10 +202,7 @@ impl State {
         if let Some(&ticket) = self.reads.keys().next()
             && self.may_read(ticket.0)
         {
-            let (source, path) = self.reads.remove(&ticket)?;
-            self.encoded.used += self.guess;
-            self.note_peak();
-            return Some(Read::Image(ticket, source, path));
+            return Some(Read::Images(self.take_run(ticket)));
         }
         if !self.may_begin() {
             return None;
@@ -178,51 +214,97 @@ impl State {
         Some(Read::Record(number, order))
     }
 
+    /// The image of this ticket, and those near it that can be read in the same call.
+    fn take_run(&mut self, ticket: Ticket) -> Vec<Wanted> {
+        let mut run = Vec::new();
+        let first = self.take_read(ticket, &mut run);
+        let Some((key, end)) = first else { return run };
+        let (mut begin, mut end) = (key.3, end);
+        let is_here = |other: &Key| (other.0, other.1, other.2) == (key.0, key.1, key.2);
+        let limit = self.encoded.limit / 2;
+        while let Some((&next, &next_end)) = self.by_place.range(key..).next() {
+            let reach = next_end.max(end);
+            let is_near = is_here(&next) && next.3 <= end.saturating_add(GAP);
+            let fits = self.encoded.used + size_of_span(next.3, next_end) <= limit;
+            if !is_near || !fits || reach - begin > LONGEST_RUN {
+                break;
+            }
+            self.take_read(next.4, &mut run);
+            end = reach;
+        }
+        while let Some((&next, &next_end)) = self.by_place.range(..key).next_back() {
+            let is_near = is_here(&next) && next_end.saturating_add(GAP) >= begin;
+            let fits = self.encoded.used + size_of_span(next.3, next_end) <= limit;
+            if !is_near || !fits || end - next.3 > LONGEST_RUN {
+                break;
+            }
+            self.take_read(next.4, &mut run);
+            begin = next.3;
+        }
+        run
+    }
+
+    /// Takes one image out of those to be read, and sets bytes aside for it. Where it
+    /// lies, and where it ends, if that is known.
+    fn take_read(&mut self, ticket: Ticket, run: &mut Vec<Wanted>) -> Option<(Key, u64)> {
+        let mut wanted = self.reads.remove(&ticket)?;
+        let key = wanted.key();
+        let end = key.and_then(|key| self.by_place.remove(&key));
+        let known = key.zip(end);
+        wanted.set_aside = known.map_or(self.guess, |(key, end)| size_of_span(key.3, end));
+        self.encoded.used += wanted.set_aside;
+        self.note_peak();
+        run.push(wanted);
+        known
+    }
+
     /// A record was read; its images come next.
     pub fn settle_record(
         &mut self,
         number: u64,
         record: Result<Vec<u8>>,
-        images: Option<Vec<Image>>,
+        mut images: Option<Vec<Image>>,
     ) {
         self.encoded.used += record.as_ref().map_or(0, Vec::len);
         self.note_peak();
         let Some(slot) = self.slot(number) else { return };
         let source = slot.order.source;
         let mut reads = Vec::new();
-        for (place, image) in images.iter().flatten().enumerate() {
-            if let Image::Wanted(path) = image {
-                reads.push(((number, place), (source, path.clone())));
+        for (at, image) in images.iter_mut().flatten().enumerate() {
+            if let Image::Wanted(path, place) = image {
+                let (path, place) = (std::mem::take(path), place.take());
+                let ticket = (number, at);
+                reads.push(Wanted { ticket, source, path, place, set_aside: 0 });
             }
         }
         slot.record = Some(record);
         slot.images = images;
         (slot.left, slot.waiting) = (reads.len(), reads.len());
-        self.reads.extend(reads);
+        for wanted in reads {
+            if let (Some(key), Some((_, span))) = (wanted.key(), &wanted.place) {
+                self.by_place.insert(key, span.end);
+            }
+            self.reads.insert(wanted.ticket, wanted);
+        }
         self.move_frontier();
     }
 
-    /// What an image was taken to need before it was read.
-    pub fn guess(&self) -> usize {
-        self.guess
-    }
-
-    /// An image was read, after `guessed` bytes were set aside for it.
-    pub fn settle_read(&mut self, ticket: Ticket, guessed: usize, encoded: Encoded) {
+    /// An image was read.
+    pub fn settle_read(&mut self, wanted: &Wanted, encoded: Encoded) {
         let length = encoded.bytes.len();
-        self.encoded.used = (self.encoded.used + length).saturating_sub(guessed);
+        self.encoded.used = (self.encoded.used + length).saturating_sub(wanted.set_aside);
         self.guess = self.guess.max(length);
         self.note_peak();
-        self.decodes.insert(ticket, encoded);
+        self.decodes.insert(wanted.ticket, encoded);
     }
 
-    /// An image cannot be had, after `guessed` bytes were set aside for it.
-    pub fn settle_failure(&mut self, ticket: Ticket, guessed: usize, failure: ImageFailure) {
-        self.encoded.used = self.encoded.used.saturating_sub(guessed);
-        if let Some(slot) = self.slot(ticket.0) {
+    /// An image cannot be had.
+    pub fn settle_failure(&mut self, wanted: &Wanted, failure: ImageFailure) {
+        self.encoded.used = self.encoded.used.saturating_sub(wanted.set_aside);
+        if let Some(slot) = self.slot(wanted.ticket.0) {
             slot.waiting -= 1;
         }
-        self.finish(ticket, Err(failure));
+        self.finish(wanted.ticket, Err(failure));
         self.move_frontier();
     }
 

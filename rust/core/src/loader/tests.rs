@@ -23,27 +23,27 @@ fn simulate(seed: u64, bound: usize, sizes: &[Vec<(usize, usize)>]) -> (Vec<usiz
         idle += 1;
         assert!(idle < 10_000, "it does not go on");
         match numbers.below(6) {
-            0 | 1 if reading.len() < 4 => {
-                let guess = state.guess();
-                reading.extend(state.next_read().map(|read| (guess, read)));
-            }
+            0 | 1 if reading.len() < 4 => reading.extend(state.next_read()),
             2 | 3 if !reading.is_empty() => {
                 let at = numbers.below(reading.len());
                 idle = 0;
                 match reading.swap_remove(at) {
-                    (_, Read::Record(number, order)) => {
+                    Read::Record(number, order) => {
                         let images = sizes[order.position].iter();
-                        let images = images.map(|_| Image::Wanted(order.position.to_string()));
-                        state.settle_record(number, Ok(vec![0; 10]), Some(images.collect()));
+                        let images = images
+                            .map(|_| Image::Wanted(order.position.to_string(), None))
+                            .collect();
+                        state.settle_record(number, Ok(vec![0; 10]), Some(images));
                     }
-                    (guess, Read::Image(ticket, _, path)) => {
-                        let sample: usize = path.parse().expect("a position");
-                        let (length, needs) = sizes[sample][ticket.1];
+                    Read::Images(wanted) => {
+                        assert_eq!(wanted.len(), 1, "no place is known");
+                        let sample: usize = wanted[0].path.parse().expect("a position");
+                        let (length, needs) = sizes[sample][wanted[0].ticket.1];
                         if numbers.below(20) == 0 {
-                            state.settle_failure(ticket, guess, failure());
+                            state.settle_failure(&wanted[0], failure());
                         } else {
                             let encoded = Encoded { bytes: vec![0; length], needs };
-                            state.settle_read(ticket, guess, encoded);
+                            state.settle_read(&wanted[0], encoded);
                         }
                     }
                 }

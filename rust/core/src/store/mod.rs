@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use directory::Directory;
 pub use spelling::{Spelling, root_of};
-pub use tar::Tar;
+pub use tar::{Span, Tar};
 pub use tar_audit::{ArchiveFault, audit};
 pub use tar_gz::{IndexOptions, IndexSummary, TarGz, build_index};
 pub use tar_header::{BLOCK, Block, Kind, is_tar_start};
@@ -157,6 +157,37 @@ impl Stores {
             }
         }
         Err(StoreError::Missing { places: searched })
+    }
+
+    /// Where the image of this path lies, if that is certain without a look at the files:
+    /// the number of its store, and its place there. Only archives can tell.
+    #[must_use]
+    pub fn locate(&self, path: &str) -> Option<(usize, Span)> {
+        for (number, store) in self.stores.iter().enumerate() {
+            match store {
+                Store::Tar(tar) => match tar.locate(path) {
+                    Some(span) => return Some((number, span)),
+                    // Perhaps here, perhaps in a later store: only a look can tell.
+                    None if tar.has(path) => return None,
+                    None => {}
+                },
+                Store::Directory(_) | Store::TarGz(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Reads images of one archive of a store, that lie near each other, in one call.
+    #[must_use]
+    pub fn read_run(
+        &self,
+        store: usize,
+        spans: &[Span],
+    ) -> Vec<std::result::Result<Vec<u8>, StoreError>> {
+        match self.stores.get(store) {
+            Some(Store::Tar(tar)) => tar.read_run(spans),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the image of this path is there.

@@ -33,6 +33,19 @@ struct Archive {
     damage: Option<TarFault>,
 }
 
+/// Where an image lies in an archive, so that several can be read in one call.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// The archive's number in its store.
+    pub archive: u16,
+    /// The byte that its headers begin at.
+    pub start: u64,
+    /// The byte after its data.
+    pub end: u64,
+    entry: Entry,
+    name: Vec<u8>,
+}
+
 /// Whether the file begins as a tar does.
 pub(super) fn is_tar(path: &Path) -> Result<bool> {
     let source = Source::open(path, Access::Read)?;
@@ -107,6 +120,63 @@ impl Tar {
     /// Reads the image of this path into `bytes`, whose content is replaced.
     pub fn read(&self, path: &str, bytes: &mut Vec<u8>) -> std::result::Result<(), StoreError> {
         self.find(path, |archive, entry, name| archive.read(entry, name, bytes))
+    }
+
+    /// Where the image of this path lies, if that is certain without a look at the archive.
+    #[must_use]
+    pub fn locate(&self, path: &str) -> Option<Span> {
+        let spelling = Spelling::parse(path).ok()?;
+        let mut entries = Vec::new();
+        for name in self.names(&spelling) {
+            self.entries_of(&name, &mut entries).ok()?;
+            let [entry] = entries[..] else {
+                if entries.is_empty() {
+                    continue;
+                }
+                return None;
+            };
+            let (archive, start) = (entry.file(), entry.start());
+            let end = entry.data().checked_add(u64::from(entry.size))?;
+            let is_sound = entry.state.reason().is_none();
+            return is_sound.then_some(Span { archive, start, end, entry, name });
+        }
+        None
+    }
+
+    /// Reads images of one archive, that lie near each other, in one call: for each its
+    /// bytes, or why there are none.
+    #[must_use]
+    pub fn read_run(&self, spans: &[Span]) -> Vec<std::result::Result<Vec<u8>, StoreError>> {
+        let begin = spans.iter().map(|span| span.start).min().unwrap_or(0);
+        let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
+        let length = usize::try_from(end.saturating_sub(begin)).unwrap_or(0);
+        let mut run = vec![0; length];
+        let archive = spans.first().and_then(|span| self.archives.get(usize::from(span.archive)));
+        let Some(archive) = archive else { return Vec::new() };
+        let read = archive.source.check_unchanged();
+        let read = read.and_then(|()| archive.source.read_at(&mut run, begin));
+        if read.is_err() {
+            // Each by itself: some may be had, and the errors name their images.
+            let alone = |span: &Span| {
+                let mut bytes = Vec::new();
+                match archive.read(&span.entry, &span.name, &mut bytes)? {
+                    Match::Yes => Ok(bytes),
+                    Match::AnotherName => Err(archive.unfit(&span.entry, &span.name)),
+                }
+            };
+            return spans.iter().map(alone).collect();
+        }
+        let within = |at: u64| usize::try_from(at.saturating_sub(begin)).unwrap_or(usize::MAX);
+        let cut = |span: &Span| {
+            let Span { entry, name, .. } = span;
+            let head = run.get(within(span.start)..within(entry.data())).unwrap_or_default();
+            let data = run.get(within(entry.data())..within(span.end));
+            match (archive.fits(entry, name, head), data) {
+                (Ok(Match::Yes), Some(data)) => Ok(data.to_vec()),
+                _ => Err(archive.unfit(entry, name)),
+            }
+        };
+        spans.iter().map(cut).collect()
     }
 
     /// Whether the image of this path is there.
@@ -256,6 +326,16 @@ impl Archive {
             &mut large[..]
         };
         self.source.read_pair_at(head, data, entry.start()).map_err(unreadable)?;
+        self.fits(entry, name, head)
+    }
+
+    /// Whether these are the headers of the member that the entry means.
+    fn fits(
+        &self,
+        entry: &Entry,
+        name: &[u8],
+        head: &[u8],
+    ) -> std::result::Result<Match, StoreError> {
         let fits = read_head(head, entry.start(), |member| {
             let is_as_known = member.kind == Kind::File
                 && member.data == entry.data()
