@@ -597,13 +597,11 @@ def test_neighbors_in_an_archive_are_read_in_one_call(
         assert stats["reads"] <= 302
 
 
-def test_an_archive_that_changes_is_an_error_of_its_images(
-    example: Dataset, archive: Path
-) -> None:
+def test_an_archive_that_changes_is_an_error_of_its_images(example: Dataset, archive: Path) -> None:
     ds = textbook_fast.open(example.paths[0], images=archive)
     with archive.open("ab") as file:
         file.write(bytes(1024))
-    with pytest.raises(ImageError, match="sample 0, image 0 .* has changed since it was opened"):
+    with pytest.raises(ImageError, match=r"sample 0, image 0 .* has changed since it was opened"):
         list(Loader(ds, 4))
 
 

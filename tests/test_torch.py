@@ -93,6 +93,26 @@ def test_stacking_wants_one_shape(tt: Any, example: Dataset, tmp_path: Path) -> 
     assert len(example) == 100
 
 
+def test_images_cut_into_patches_keep_their_grid(tt: Any, example: Dataset) -> None:
+    from textbook_fast import ImageTransform, PixelBudget
+
+    cut = ImageTransform(size=PixelBudget(28 * 28, 28 * 28 * 64, 28), layout="patches")
+    ds = textbook_fast.open(example.paths[0], images=example.image_roots[0], transform=cut)
+    batch = next(iter(Loader(ds, 4, collate=tt.collate)))
+    assert batch.grid is not None
+    assert tuple(batch.grid.shape) == (len(batch.images), 3)
+    for values, grid in zip(batch.images, batch.grid.tolist(), strict=True):
+        assert values.shape[0] == grid[0] * grid[1] * grid[2]
+    sizes: list[tuple[int, int]] = []
+
+    def by_size(height: int, width: int) -> int:
+        sizes.append((height, width))
+        return height * width // 4
+
+    ds[0].to_prompt(tokenizer=str.split, tokens_per_image=by_size)
+    assert [list(size) for size in sizes] == batch.grid[batch.sample == 0][:, 1:].tolist()
+
+
 def test_a_loader_without_workers(tt: Any, example: Dataset) -> None:
     loader = Loader(example, 8, shuffle=True, collate=tt.collate, threads=2)
     assert sorted(numbers(loader)) == list(range(100))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from textbook_fast.errors import ImageError, RecordError
 from textbook_fast.jpeg import Image
+from textbook_fast.transforms import Patches
 
 if TYPE_CHECKING:
     from textbook_fast.sample import Sample
@@ -34,7 +35,8 @@ Tokenizer: TypeAlias = Callable[[str], Any]
 """Anything that makes of a text a sequence of tokens, or an object with ``input_ids``."""
 
 TokensPerImage: TypeAlias = int | Callable[[int, int], int]
-"""Tokens of an image: a number, or a function of its height and width."""
+"""Tokens of an image: a number, or a function of its height and width, in pixels; in
+patches, where a transform cuts it into them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,10 @@ def _input_ids(tokens: Any) -> Any:
         return getattr(tokens, "input_ids", getattr(tokens, "ids", tokens))
 
 
-def _size(image: Image) -> tuple[int, int]:
+def _size(image: Any) -> tuple[int, int]:
     """Height and width, whichever way round the channels lie."""
+    if isinstance(image, Patches):
+        return image.grid[1:]
     shape = image.shape
     is_channels_first = shape[0] == CHANNELS != shape[-1]
     return (shape[1], shape[2]) if is_channels_first else (shape[0], shape[1])

@@ -15,6 +15,7 @@ import numpy as np
 from textbook_fast.errors import ImageError
 from textbook_fast.loader import Loader
 from textbook_fast.sample import Sample
+from textbook_fast.transforms import Patches
 
 try:
     import torch
@@ -39,6 +40,8 @@ class Batch:
         position: int64 of shape (images,): at which position of its sample's lists.
         texts: Each sample's texts, None at the images' positions.
         index: int64 of shape (samples,): each sample's `Sample.index`.
+        grid: int64 of shape (images, 3) where a transform cuts images into patches: how
+            many along time, height and width. Else None.
     """
 
     images: Any
@@ -46,6 +49,7 @@ class Batch:
     position: torch.Tensor
     texts: list[list[str | None]]
     index: torch.Tensor
+    grid: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -54,7 +58,8 @@ class Batch:
         is_list = isinstance(self.images, list)
         images = [change(image) for image in self.images] if is_list else change(self.images)
         tensors = (change(self.sample), change(self.position))
-        return type(self)(images, *tensors, self.texts, change(self.index))
+        grid = None if self.grid is None else change(self.grid)
+        return type(self)(images, *tensors, self.texts, change(self.index), grid)
 
     def pin_memory(self) -> Self:
         """The batch in page-locked memory. A DataLoader with ``pin_memory=True`` calls it."""
@@ -71,7 +76,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
     For `Loader(collate=...)` and for ``DataLoader(collate_fn=...)``.
     """
     images, places = _flat(samples)
-    return _batch(samples, [_as_tensor(image) for image in images], places)
+    tensors = [torch.from_numpy(_values(image)) for image in images]
+    return _batch(samples, tensors, places, _grid(images))
 
 
 def collate_stacked(samples: Sequence[Sample]) -> Batch:
@@ -81,15 +87,16 @@ def collate_stacked(samples: Sequence[Sample]) -> Batch:
         ValueError: They differ in shape; the message says which.
     """
     images, places = _flat(samples)
-    for image, (number, position) in zip(images, places, strict=True):
-        if image.shape != images[0].shape or image.dtype != images[0].dtype:
+    arrays = [_values(image) for image in images]
+    for array, (number, position) in zip(arrays, places, strict=True):
+        if array.shape != arrays[0].shape or array.dtype != arrays[0].dtype:
             raise ValueError(
-                f"sample {samples[number].index}, image {position} has the shape {image.shape} "
-                f"({image.dtype}) and the first image {images[0].shape} ({images[0].dtype}): "
+                f"sample {samples[number].index}, image {position} has the shape {array.shape} "
+                f"({array.dtype}) and the first image {arrays[0].shape} ({arrays[0].dtype}): "
                 "open(..., transform=...) makes them alike, and collate() keeps them apart"
             )
-    stacked = np.stack(images) if images else np.zeros((0,), dtype=np.uint8)
-    return _batch(samples, _as_tensor(stacked), places)
+    stacked = np.stack(arrays) if arrays else np.zeros((0,), dtype=np.uint8)
+    return _batch(samples, torch.from_numpy(stacked), places, _grid(images))
 
 
 def _flat(samples: Sequence[Sample]) -> tuple[list[Any], list[tuple[int, int]]]:
@@ -103,15 +110,28 @@ def _flat(samples: Sequence[Sample]) -> tuple[list[Any], list[tuple[int, int]]]:
     return [image for image, _ in found], [place for _, place in found]
 
 
-def _as_tensor(array: Any) -> torch.Tensor:
-    return torch.from_numpy(array)
+def _values(image: Any) -> Any:
+    return image.values if isinstance(image, Patches) else image
 
 
-def _batch(samples: Sequence[Sample], images: Any, places: list[tuple[int, int]]) -> Batch:
+def _grid(images: list[Any]) -> torch.Tensor | None:
+    """The patches of each image, where images are cut into them."""
+    if not images or not isinstance(images[0], Patches):
+        return None
+    return torch.tensor([image.grid for image in images], dtype=torch.int64)
+
+
+def _batch(
+    samples: Sequence[Sample],
+    images: Any,
+    places: list[tuple[int, int]],
+    grid: torch.Tensor | None,
+) -> Batch:
     of_images = torch.tensor(places, dtype=torch.int64).reshape(-1, 2)
     index = torch.tensor([sample.index for sample in samples], dtype=torch.int64)
     texts = [sample.texts for sample in samples]
-    return Batch(images, of_images[:, 0].contiguous(), of_images[:, 1].contiguous(), texts, index)
+    sample, position = of_images[:, 0].contiguous(), of_images[:, 1].contiguous()
+    return Batch(images, sample, position, texts, index, grid)
 
 
 class IterableLoader(data.IterableDataset[Any]):  # type: ignore[misc,unused-ignore]

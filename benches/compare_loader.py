@@ -1,0 +1,427 @@
+"""The Loader beside the peers, interleaved; what it adds to decoding; what a resume, slow
+reads and epochs cost. Prints tables.
+
+    python benches/compare_loader.py [--samples 96] [--rounds 5] [--only rates ...]
+
+Pictures are the keyframes in TEXTBOOK_FAST_KEYFRAMES (else the example data's), linked
+under names of the dataset's form, in the page cache. Each becomes (3, 336, 336) float32,
+bicubic, normalized as CLIP's. Two threads, or two worker processes. Peers that are not
+installed are named and left out; those whose pixels are not Pillow's, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import textbook_fast
+from textbook_fast import ImageTransform, Loader, _core
+from textbook_fast.synthetic import PREFIX, link_images, write_corpus
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = 336
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+BATCH = 8
+Array = NDArray[np.float32]
+
+
+def transform(gap: float | None = None) -> ImageTransform:
+    return ImageTransform(
+        size=SIZE,
+        filter="bicubic",
+        layout="CHW",
+        dtype="float32",
+        mean=MEAN,
+        std=STD,
+        reducing_gap=gap,
+    )
+
+
+# --- the peers: map-style datasets for a DataLoader, or iterables of lists of arrays
+
+
+def normalized(pixels: NDArray[np.uint8]) -> Array:
+    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1))
+
+
+def by_pillow(path: str) -> Array:
+    from PIL import Image
+
+    image = Image.open(path).convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    return normalized(np.asarray(image))
+
+
+def by_pillow_draft(path: str) -> Array:
+    from PIL import Image
+
+    image = Image.open(path)
+    image.draft("RGB", (2 * SIZE, 2 * SIZE))
+    return normalized(
+        np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    )
+
+
+def by_torchvision(path: str) -> Array:
+    import torch
+    from torchvision.io import decode_jpeg, read_file
+    from torchvision.transforms.v2 import functional as f
+
+    pixels = f.resize(decode_jpeg(read_file(path)), [SIZE, SIZE], f.InterpolationMode.BICUBIC)
+    scaled = f.to_dtype(pixels, torch.float32, scale=True)
+    array: Array = f.normalize(scaled, list(MEAN), list(STD)).numpy()
+    return array
+
+
+def by_simplejpeg(path: str) -> Array:
+    import cv2
+    import simplejpeg
+
+    pixels = simplejpeg.decode_jpeg(Path(path).read_bytes())
+    return normalized(cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA))
+
+
+class Files:
+    """The dataset as its users read it today: json.load, the prefix patched."""
+
+    def __init__(self, corpus: Path, images: Path, read: Callable[[str], Array]) -> None:
+        records = json.loads(corpus.read_text())
+        self.paths = [
+            [path.replace(PREFIX, str(images)) for path in record["images"] if path]
+            for record in records
+        ]
+        self.read = read
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> list[Array]:
+        return [self.read(path) for path in self.paths[index]]
+
+
+def data_loader(dataset: Any) -> Callable[[], int]:
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        dataset, batch_size=BATCH, num_workers=2, collate_fn=list, persistent_workers=True
+    )
+    return lambda: sum(len(sample) for batch in loader for sample in batch)
+
+
+def hugging_face(corpus: Path, images: Path) -> Callable[[], int]:
+    import datasets
+
+    files = Files(corpus, images, by_pillow)
+    table = datasets.Dataset.from_dict({"paths": files.paths})
+
+    def read(rows: dict[str, Any]) -> dict[str, Any]:
+        return {"images": [[by_pillow(path) for path in paths] for paths in rows["paths"]]}
+
+    from torch.utils.data import DataLoader
+
+    loader: Any = DataLoader(
+        table.with_transform(read),  # type: ignore[arg-type,unused-ignore]
+        batch_size=BATCH,
+        num_workers=2,
+        collate_fn=list,
+        persistent_workers=True,
+    )
+    return lambda: sum(len(row["images"]) for batch in loader for row in batch)
+
+
+def web_dataset(corpus: Path, tar: Path) -> Callable[[], int]:
+    """Streams the tar, two workers, PIL; samples are single images there."""
+    import webdataset
+    from PIL import Image
+    from torch.utils.data import DataLoader
+
+    shards = [str(tar.with_name(f"shard_{number}.tar")) for number in range(2)]
+    with tarfile.open(tar) as archive:
+        members = archive.getmembers()
+        for number, shard in enumerate(shards):
+            with tarfile.open(shard, "w") as out:
+                for at, member in enumerate(members[number::2]):
+                    source = archive.extractfile(member)
+                    member.name = f"{at:06}.jpg"
+                    out.addfile(member, source)
+    assert corpus
+
+    def read(sample: dict[str, bytes]) -> Array:
+        import io
+
+        image = Image.open(io.BytesIO(sample["jpg"])).convert("RGB")
+        return normalized(np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)))
+
+    stream = webdataset.WebDataset(shards, shardshuffle=False).map(read)
+    loader: Any = DataLoader(stream, batch_size=None, num_workers=2, persistent_workers=True)
+    return lambda: sum(1 for _ in loader)
+
+
+# --- ours
+
+
+def ours(ds: Any, threads: int = 2, **options: Any) -> Callable[[], int]:
+    loader = Loader(ds, BATCH, shuffle=True, threads=threads, **options)
+    return lambda: count(sample for batch in loader for sample in batch)
+
+
+def alone(ds: Any, threads: int = 2) -> Callable[[], int]:
+    """Decode and transform of encoded bytes in memory, in the pool: no files, no samples."""
+    paths = [path for sample in ds for path in sample.image_paths if path]
+    encoded = [ds.read_image(path) for path in paths]
+    core = ds._reader.core_transform
+    folder = tempfile.TemporaryDirectory(dir="/dev/shm")
+    store_paths = []
+    for number, data in enumerate(encoded):
+        name = f"{number}.jpg"
+        (Path(folder.name) / name).write_bytes(data)
+        store_paths.append(name)
+    store = _core.ImageStore([folder.name])
+
+    def run() -> int:
+        assert folder
+        made = 0
+        for start in range(0, len(store_paths), 80):
+            part = list(store_paths[start : start + 80])
+            made += len(_core.load_images(store, part, threads, core))
+        return made
+
+    return run
+
+
+def count(samples: Iterable[Any]) -> int:
+    return sum(isinstance(i, np.ndarray) for sample in samples for i in sample.images)
+
+
+# --- measuring
+
+
+class Spent(NamedTuple):
+    """What a body took, at best."""
+
+    cpu: float
+    wall: float
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of its worker processes, so far."""
+    own = os.getpid()
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # a process that has just ended
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == own:
+                ticks += int(fields[11]) + int(fields[12])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def interleaved(rounds: int, bodies: dict[str, Callable[[], int]]) -> dict[str, Spent]:
+    """The least CPU and wall time of each body; they take turns, after one turn untimed."""
+    spent: dict[str, list[Spent]] = {name: [] for name in bodies}
+    images = {name: body() for name, body in bodies.items()}
+    assert len(set(images.values())) == 1, images
+    for _ in range(rounds):
+        for name, body in bodies.items():
+            cpu, wall = cpu_seconds(), time.perf_counter()
+            body()
+            spent[name].append(Spent(cpu_seconds() - cpu, time.perf_counter() - wall))
+    return {
+        name: Spent(min(one.cpu for one in of_one), min(one.wall for one in of_one))
+        for name, of_one in spent.items()
+    }
+
+
+def table(title: str, spent: dict[str, Spent], samples: int, base: str) -> None:
+    """Ratios are of the base's time to each one's: more is faster."""
+    print(f"\n{title}\n\n| | CPU ms a sample | ratio | samples/s | ratio |\n|---|---|---|---|---|")
+    for name, one in spent.items():
+        cpu, wall = spent[base].cpu / one.cpu, spent[base].wall / one.wall
+        print(
+            f"| {name} | {1e3 * one.cpu / samples:.1f} | {cpu:.2f} "
+            f"| {samples / one.wall:.1f} | {wall:.2f} |"
+        )
+
+
+class Corpus:
+    """A corpus with its pictures in a folder and in a tar."""
+
+    def __init__(self, folder: Path, samples: int) -> None:
+        self.samples = samples
+        self.json = folder / "corpus.json"
+        self.images = folder / "images"
+        self.tar = folder / "images.tar"
+        frames = os.environ.get("TEXTBOOK_FAST_KEYFRAMES") or ROOT / "example_data"
+        pictures = sorted(Path(frames).rglob("*.jpg"))
+        write_corpus(self.json, samples)
+        link_images(self.json, self.images, pictures)
+        with tarfile.open(self.tar, "w", dereference=True) as tar:
+            tar.add(self.images, "dataset_images_interval_7")
+
+    def open(self, images: Path, gap: float | None = None) -> Any:
+        """The corpus with these pictures, transformed."""
+        return textbook_fast.open(self.json, images=images, transform=transform(gap))
+
+
+def rates(corpus: Corpus, rounds: int) -> None:
+    ds = corpus.open(corpus.images)
+    path = Files(corpus.json, corpus.images, by_pillow).paths[0][0]
+    same = next(i for i in ds[0].images if isinstance(i, np.ndarray))
+    assert np.array_equal(same, by_pillow(path)), "the two sides differ"
+    today = "today: PIL in a DataLoader, 2 workers"
+    bodies = {today: data_loader(Files(corpus.json, corpus.images, by_pillow))}
+    peers: dict[str, Callable[[], Callable[[], int]]] = {
+        "torchvision decode + resize, 2 workers (other pixels)": lambda: data_loader(
+            Files(corpus.json, corpus.images, by_torchvision)
+        ),
+        "simplejpeg + cv2 area, 2 workers (other pixels)": lambda: data_loader(
+            Files(corpus.json, corpus.images, by_simplejpeg)
+        ),
+        "Hugging Face datasets + PIL, 2 workers": lambda: hugging_face(corpus.json, corpus.images),
+        "webdataset + PIL from tar shards, 2 workers": lambda: web_dataset(corpus.json, corpus.tar),
+    }
+    for name, make in peers.items():
+        try:
+            body = make()
+            body()
+            bodies[name] = body
+        except Exception as error:  # noqa: BLE001
+            print(f"left out: {name}: {type(error).__name__}: {error}", file=sys.stderr)
+    bodies["Loader, 2 threads"] = ours(ds)
+    times = interleaved(rounds, bodies)
+    table("From a folder to (3, 336, 336) float32, bicubic", times, corpus.samples, today)
+
+
+def gaps(corpus: Corpus, rounds: int) -> None:
+    ds = corpus.open(corpus.images, 2.0)
+    path = Files(corpus.json, corpus.images, by_pillow).paths[0][0]
+    same = next(i for i in ds[0].images if isinstance(i, np.ndarray))
+    assert np.array_equal(same, by_pillow_draft(path)), "the two sides differ"
+    today = "today: PIL in a DataLoader, 2 workers"
+    times = interleaved(
+        rounds,
+        {
+            today: data_loader(Files(corpus.json, corpus.images, by_pillow)),
+            "PIL with draft, 2 workers": data_loader(
+                Files(corpus.json, corpus.images, by_pillow_draft)
+            ),
+            "Loader, 2 threads, reducing_gap=2.0": ours(ds),
+        },
+    )
+    table("With reducing_gap=2.0", times, corpus.samples, today)
+
+
+def share(corpus: Corpus, rounds: int) -> None:
+    ds = corpus.open(corpus.images)
+    tar = corpus.open(corpus.tar)
+    bodies: dict[str, Callable[[], int]] = {}
+    for threads in (1, 2):
+        word = "thread" if threads == 1 else "threads"
+        bodies[f"decode and transform alone, {threads} {word}"] = alone(ds, threads)
+        bodies[f"Loader, {threads} {word}"] = ours(ds, threads)
+    bodies["Loader from a tar, 2 threads"] = ours(tar)
+    times = interleaved(rounds, bodies)
+    table(
+        "What the Loader keeps of decoding", times, corpus.samples,
+        "decode and transform alone, 2 threads",
+    )  # fmt: skip
+
+
+def latency(corpus: Corpus, rounds: int) -> None:
+    ds = corpus.open(corpus.images)
+
+    def with_delay(delay: float) -> Callable[[], int]:
+        positions = np.random.default_rng(1).permutation(np.tile(np.arange(corpus.samples), 3))
+
+        def run() -> int:
+            feed = _core.Feed(
+                [(ds._files, ds._reader.store, ds._reader.core_transform)],
+                threads=2,
+                io_threads=16,
+                prefetch_bytes=1 << 30,
+                read_delay=delay,
+            )
+            feed.push(np.zeros_like(positions), positions)
+            made = 0
+            while (found := feed.next()) is not None:
+                made += sum(isinstance(image, np.ndarray) for image in found[5] or ())
+            feed.close()
+            return made
+
+        return run
+
+    local = "no delay"
+    bodies = {local: with_delay(0), "5 ms before each read": with_delay(0.005)}
+    times = interleaved(rounds, bodies)
+    table("16 reading threads and slow reads, 2 decoding", times, 3 * corpus.samples, local)
+
+
+def state(_corpus: Corpus, _rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lines.jsonl"
+        with path.open("w") as file:
+            file.writelines(f'{{"images": [null], "texts": ["{k}"]}}\n' for k in range(610_000))
+        loader = Loader(textbook_fast.open(path), BATCH, shuffle=True)
+        saved = {**loader.state_dict(), "position": 600_000}
+        times, firsts = [], []
+        for _ in range(9):
+            begin = time.perf_counter()
+            loader.load_state_dict(saved)
+            times.append(time.perf_counter() - begin)
+            begin = time.perf_counter()
+            next(iter(loader))
+            firsts.append(time.perf_counter() - begin)
+    print(
+        f"\nload_state_dict at sample 600,000 of 610,000: {1e6 * min(times):.0f} µs (worst of 9: "
+        f"{1e6 * max(times):.0f} µs); the first batch after it: {1e3 * min(firsts):.1f} ms"
+    )
+
+
+def memory(corpus: Corpus, _rounds: int) -> None:
+    ds = corpus.open(corpus.images)
+    loader = Loader(ds, BATCH, shuffle=True, threads=2, prefetch_bytes=128 << 20)
+    print("\nRSS after each epoch, prefetch_bytes of 128 MiB:", end="")
+    for _ in range(6):
+        count(sample for batch in loader for sample in batch)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        print(f" {pages * 4096 / 1e6:.0f} MB", end="")
+    print(f"; the most held: {loader.stats()['most_held_bytes'] / (1 << 20):.1f} MiB")
+
+
+PARTS = {
+    "rates": rates,
+    "gaps": gaps,
+    "share": share,
+    "latency": latency,
+    "state": state,
+    "memory": memory,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=96)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Corpus(Path(folder), options.samples)
+        for part in options.only:
+            PARTS[part](corpus, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
