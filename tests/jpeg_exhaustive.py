@@ -74,7 +74,7 @@ def jobs(part: float, mutations: int, seed: int) -> Iterator[Job]:
     yield from (Mutations(seed + job, 500) for job in range(mutations // 500))
 
 
-def report(tally: Tally, seconds: float) -> str:
+def report(tally: Tally, seconds: float, part: float) -> str:
     """What is written into the document."""
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
@@ -83,7 +83,7 @@ def report(tally: Tally, seconds: float) -> str:
         f"Commit `{commit.stdout.strip()[:12]}`{' with changes' if changed.stdout else ''}, "
         f"CPython {platform.python_version()}, libjpeg-turbo {REFERENCE} of Pillow, "
         f"warnings by simplejpeg {simplejpeg.__version__}, levels {', '.join(LEVELS)}, "
-        f"{seconds / 60:.0f} minutes."
+        f"{part:.0%} of the combinations (--part {part:g}), {seconds / 60:.0f} minutes."
     )
     lines = [
         where,
@@ -116,7 +116,7 @@ def main() -> None:
     begin = time.monotonic()
     with workers() as executor:
         tally = run(jobs(arguments.part, arguments.mutations, arguments.seed), executor)
-    text = report(tally, time.monotonic() - begin)
+    text = report(tally, time.monotonic() - begin, arguments.part)
     sys.stdout.write(text)
     if arguments.write:
         write(text)

@@ -16,11 +16,10 @@ def main() -> None:
     """Answers batch after batch."""
     while True:
         try:
-            streams, is_filled = pickle.load(sys.stdin.buffer)
+            streams = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        results = [decode(data, is_filled=is_filled) for data in streams]
-        pickle.dump(results, sys.stdout.buffer)
+        pickle.dump([decode(data) for data in streams], sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 

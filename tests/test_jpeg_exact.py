@@ -71,6 +71,7 @@ def test_broken_streams_are_judged_as_documented(pool: Executor, tmp_path: Path)
     assert tally.counts["streams"] == MUTATED
     for kind in ("equal pixels", "both refuse", "libjpeg-turbo warns, we refuse"):
         assert tally.counts[kind] > MUTATED // 20
+    assert tally.counts["filled: equal pixels"] > 100 * tally.counts["filled: other pixels"]
     assert_no_failure(tally, tmp_path)
 
 

@@ -237,3 +237,14 @@ fn fractional_sampling_is_named_with_the_place_of_the_frame() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_table_that_is_needed_has_to_be_there() {
+    let mut data = tiny();
+    let scan = data.windows(2).position(|pair| pair == [0xff, 0xda]).expect("there");
+    for tables in [0x02, 0x20, 0x0f, 0xf0] {
+        data[scan + 6] = tables;
+        let error = decode(&data).expect_err("refused");
+        assert_eq!((error.kind(), error.offset()), ("bad_segment", Some(scan + 1)), "{error}");
+    }
+}
