@@ -1,20 +1,31 @@
-"""JPEG bytes to RGB arrays, one thread, a fresh array each and a reused one each."""
+"""JPEG bytes to arrays, one thread, by what is asked for; and many at once.
+
+For ratios take `compare_decode.py`, which takes the decoders in turns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from peers import peer, pillow_decode, pillow_name
+from decoders import GROUPS, difference
+from peers import pillow_name
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from textbook_fast import decode_jpeg, decode_jpegs
-from textbook_fast.jpeg import Image
+from textbook_fast import decode_jpegs
 
-GROUPS = ("decode: a fresh array each", "decode: a reused array")
+# Of the frameworks' environment; the others are in the `test` extra.
+FRAMEWORKS = {"cv2", "imagecodecs", "kornia_rs", "torchvision"}
+
+
+def peers() -> Iterator[object]:
+    """Every decoder of every group."""
+    for group, makers in GROUPS.items():
+        for name in makers:
+            marks = [pytest.mark.frameworks] if name in FRAMEWORKS else []
+            yield pytest.param(group, name, marks=marks, id=f"{group}: {name}")
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +35,15 @@ def encoded(keyframe_files: list[Path], pytestconfig: pytest.Config) -> list[byt
     return [file.read_bytes() for file in files]
 
 
-def run(
-    benchmark: BenchmarkFixture, group: str, encoded: list[bytes], decode: Callable[[bytes], Any]
-) -> None:
-    """Times all files in turn, after comparing the pixels with Pillow's."""
-    benchmark.group = group
+@pytest.mark.parametrize(("group", "name"), list(peers()))
+def bench_decode(benchmark: BenchmarkFixture, encoded: list[bytes], group: str, name: str) -> None:
+    benchmark.group = f"decode: {group}"
     benchmark.extra_info["images"] = len(encoded)
+    if name == "Pillow":
+        benchmark.extra_info["peer"] = pillow_name()
+    ours, decode = GROUPS[group]["textbook_fast"](), GROUPS[group][name]()
     for data in encoded:
-        ours: Image = decode(data)
-        theirs = pillow_decode(data)
-        assert ours.shape == theirs.shape
-        assert np.abs(ours.astype(np.int16) - theirs).max() == 0, "other pixels than Pillow's"
+        assert difference(ours(data), decode(data)) == 0
 
     def all_of_them() -> None:
         for data in encoded:
@@ -43,60 +52,12 @@ def run(
     benchmark(all_of_them)
 
 
-def bench_decode_textbook_fast(benchmark: BenchmarkFixture, encoded: list[bytes]) -> None:
-    run(benchmark, GROUPS[0], encoded, decode_jpeg)
-
-
-def bench_decode_simplejpeg(benchmark: BenchmarkFixture, encoded: list[bytes]) -> None:
-    run(benchmark, GROUPS[0], encoded, peer("simplejpeg").decode_jpeg)
-
-
-def bench_decode_pillow(benchmark: BenchmarkFixture, encoded: list[bytes]) -> None:
-    benchmark.extra_info["peer"] = pillow_name()
-    run(benchmark, GROUPS[0], encoded, pillow_decode)
-
-
-@pytest.mark.frameworks
-def bench_decode_cv2(benchmark: BenchmarkFixture, encoded: list[bytes]) -> None:
-    cv2 = peer("cv2")
-
-    def decode(data: bytes) -> Any:
-        flags = cv2.IMREAD_COLOR_RGB if hasattr(cv2, "IMREAD_COLOR_RGB") else cv2.IMREAD_COLOR
-        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-
-    run(benchmark, GROUPS[0], encoded, decode)
-
-
-def reused(encoded: list[bytes]) -> dict[tuple[int, ...], Image]:
-    """An array for each shape."""
-    return {image.shape: image for image in decode_jpegs(encoded)}
-
-
-def bench_decode_reused_textbook_fast(benchmark: BenchmarkFixture, encoded: list[bytes]) -> None:
-    arrays = reused(encoded)
-    shapes = {data: decode_jpeg(data).shape for data in encoded}
-    run(benchmark, GROUPS[1], encoded, lambda data: decode_jpeg(data, out=arrays[shapes[data]]))
-
-
-def bench_decode_reused_simplejpeg(benchmark: BenchmarkFixture, encoded: list[bytes]) -> None:
-    simplejpeg = peer("simplejpeg")
-    arrays = reused(encoded)
-    shapes = {data: decode_jpeg(data).shape for data in encoded}
-    run(
-        benchmark,
-        GROUPS[1],
-        encoded,
-        lambda data: simplejpeg.decode_jpeg(data, buffer=arrays[shapes[data]]),
-    )
-
-
 @pytest.mark.parametrize("threads", [1, 2])
-def bench_decode_jpegs_textbook_fast(
-    benchmark: BenchmarkFixture, encoded: list[bytes], threads: int
-) -> None:
+def bench_decode_jpegs(benchmark: BenchmarkFixture, encoded: list[bytes], threads: int) -> None:
     benchmark.group = "decode: many at once"
     batch = encoded[:32]
     benchmark.extra_info["images"] = len(batch)
-    for ours, data in zip(decode_jpegs(batch, threads=threads), batch, strict=True):
-        assert np.array_equal(ours, decode_jpeg(data))
+    one = decode_jpegs(batch, threads=1)
+    for ours, other in zip(decode_jpegs(batch, threads=threads), one, strict=True):
+        assert np.array_equal(ours, other)
     benchmark(lambda: decode_jpegs(batch, threads=threads))

@@ -25,11 +25,13 @@ from PIL import Image as PillowImage
 from PIL import ImageFile, UnidentifiedImageError, features
 
 import textbook_fast
-from textbook_fast import JpegError, decode_jpeg, decode_jpegs
+from textbook_fast import JpegError, _core, decode_jpeg, decode_jpegs
 from textbook_fast.jpeg import Color, Scale, Truncated
 
 REFERENCE = "3.2.0"
-LEVELS = ("scalar", "avx2")
+# As far as this CPU has them.
+_ALL = ("scalar", "avx2", "avx512")
+LEVELS = _ALL[: _ALL.index(_core.simd_level()) + 1]
 # Streams that claim to be larger than this are not decoded here.
 PIXEL_LIMIT = 1 << 20
 # Seconds that a small stream may take: a hundred times what the slowest ones do.

@@ -362,10 +362,9 @@ fn start_scan(
         return Err(bad(offset, "SOS", "a Huffman table's number is not 0 to 3"));
     }
     for (place, component) in scan.components.iter().enumerate() {
-        let spec = tables.ac(component.ac).ok_or_else(missing)?;
         let ac = &mut built.ac[usize::from(component.ac)];
         if !std::mem::replace(&mut has_ac[usize::from(component.ac)], true) {
-            ac.build(&spec).map_err(broken)?;
+            ac.build(&tables.ac(component.ac).ok_or_else(missing)?).map_err(broken)?;
         }
         // What is made of a DC table depends on the AC table, too.
         let mut before = scan.components[..place].iter();
