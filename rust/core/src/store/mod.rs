@@ -9,6 +9,7 @@ mod spelling;
 mod tar;
 mod tar_audit;
 mod tar_gz;
+mod tar_halves;
 mod tar_header;
 mod tar_index;
 mod tar_scan;

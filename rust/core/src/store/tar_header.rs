@@ -88,6 +88,11 @@ pub fn is_tar_start(block: &Block) -> bool {
     is_zero(block) || check_sum(block).is_ok()
 }
 
+/// Whether it is a header of a kind that names itself.
+pub(super) fn is_ustar(block: &Block) -> bool {
+    &block[257..262] == b"ustar" && check_sum(block).is_ok()
+}
+
 pub(super) fn is_zero(block: &Block) -> bool {
     block.iter().fold(0, |all, byte| all | byte) == 0
 }

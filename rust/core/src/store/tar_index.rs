@@ -9,8 +9,9 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::tar_halves;
 use super::tar_header::{BLOCK, Kind};
-use super::tar_scan::{End, scan};
+use super::tar_scan::End;
 use super::tar_walk::{Event, Member, TarFault, TarWalk};
 use crate::error::{Error, Result};
 use crate::index::Progress;
@@ -218,6 +219,7 @@ pub(super) struct Found {
 }
 
 /// What the link at `start` means.
+#[derive(Debug, PartialEq, Eq)]
 struct Link {
     start: u64,
     target: Vec<u8>,
@@ -226,12 +228,7 @@ struct Link {
 
 /// Makes the index of an archive.
 pub(super) fn build(source: &Source, progress: &Progress) -> Result<Found> {
-    let mut builder = Builder::default();
-    let size = source.size();
-    let end = scan(source, progress, |member| {
-        builder.take(member, size);
-        Ok(())
-    })?;
+    let (builder, end) = tar_halves::walk(source, progress)?;
     let damage = match end {
         End::Marked | End::Unmarked => None,
         End::Damaged(fault) => Some(fault),
@@ -249,8 +246,11 @@ pub(super) fn build(source: &Source, progress: &Progress) -> Result<Found> {
     Ok(Found { entries, root: root.unwrap_or_default(), damage })
 }
 
-#[derive(Default)]
-struct Builder {
+/// What members are gathered in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Builder {
+    /// The archive's length.
+    size: u64,
     members: u64,
     entries: Vec<Entry>,
     links: Vec<Link>,
@@ -258,7 +258,21 @@ struct Builder {
 }
 
 impl Builder {
-    fn take(&mut self, member: &Member<'_>, size: u64) {
+    pub fn new(size: u64) -> Builder {
+        Builder { size, members: 0, entries: Vec::new(), links: Vec::new(), root: None }
+    }
+
+    /// Adds what another one gathered behind this one's members.
+    pub fn append(&mut self, other: Builder) {
+        self.members = self.members.saturating_add(other.members);
+        self.entries.extend(other.entries);
+        self.links.extend(other.links);
+        if let Some(root) = other.root {
+            self.narrow_root_to(&root);
+        }
+    }
+
+    pub fn take(&mut self, member: &Member<'_>) {
         self.members = self.members.saturating_add(1);
         let name = plain_name(member.name);
         if leads_out(&name) || name.is_empty() || member.start >= MAX_START {
@@ -269,7 +283,7 @@ impl Builder {
             self.narrow_root(&name);
         }
         let hash = xxh3_64(key);
-        let is_cut = member.data.checked_add(member.size).is_none_or(|end| end > size);
+        let is_cut = member.data.checked_add(member.size).is_none_or(|end| end > self.size);
         let state = match member.kind {
             Kind::Directory => return,
             Kind::HardLink | Kind::SymbolicLink => {
@@ -291,14 +305,16 @@ impl Builder {
 
     /// Keeps the folders that all names have in common.
     fn narrow_root(&mut self, name: &[u8]) {
-        let folder = name.strip_suffix(last_component(name)).unwrap_or_default();
+        if self.root.as_ref().is_none_or(|root| !name.starts_with(root)) {
+            self.narrow_root_to(name.strip_suffix(last_component(name)).unwrap_or_default());
+        }
+    }
+
+    fn narrow_root_to(&mut self, folder: &[u8]) {
         let Some(root) = &mut self.root else {
             self.root = Some(folder.to_vec());
             return;
         };
-        if name.starts_with(root) {
-            return;
-        }
         let same = root.iter().zip(folder).take_while(|(one, other)| one == other).count();
         let common = root.get(..same).unwrap_or_default();
         let end = memchr::memrchr(b'/', common).map_or(0, |slash| slash.saturating_add(1));

@@ -31,22 +31,11 @@ pub enum End {
 pub fn scan(
     source: &Source,
     progress: &Progress,
-    mut look: impl FnMut(&Member<'_>) -> Result<()>,
+    look: impl FnMut(&Member<'_>) -> Result<()>,
 ) -> Result<End> {
     progress.begin(source.size());
-    let mut scan = Scan::default();
-    let (mut untold, mut told) = (0, 0);
-    loop {
-        if let Step::End(end) = scan.next(source, &mut look)? {
-            return Ok(end);
-        }
-        untold = u32::wrapping_add(untold, 1);
-        if untold >= STRIDE {
-            let at = scan.walk.at();
-            progress.advance(at.saturating_sub(told))?;
-            (untold, told) = (0, at);
-        }
-    }
+    let end = Scan::default().run(source, progress, None, look)?;
+    Ok(end.unwrap_or(End::Unmarked))
 }
 
 /// A walk over a file, one member at a time.
@@ -67,6 +56,38 @@ pub enum Step<R> {
 }
 
 impl Scan {
+    /// A walk that begins between two members.
+    pub(super) fn resume(at: u64) -> Scan {
+        Scan { walk: TarWalk::resume(at), ..Scan::default() }
+    }
+
+    /// Where the next header lies.
+    pub(super) fn at(&self) -> u64 {
+        self.walk.at()
+    }
+
+    /// Shows the members that begin before `until` to `look`. The end, if it came there.
+    pub(super) fn run(
+        &mut self,
+        source: &Source,
+        progress: &Progress,
+        until: Option<u64>,
+        mut look: impl FnMut(&Member<'_>) -> Result<()>,
+    ) -> Result<Option<End>> {
+        let (mut untold, mut told) = (0, self.at());
+        while until.is_none_or(|until| self.at() < until) {
+            if let Step::End(end) = self.next(source, &mut look)? {
+                return Ok(Some(end));
+            }
+            untold = u32::wrapping_add(untold, 1);
+            if untold >= STRIDE {
+                progress.advance(self.at().saturating_sub(told))?;
+                (untold, told) = (0, self.at());
+            }
+        }
+        Ok(None)
+    }
+
     /// Shows the next member to `look`. A member whose data is cut off is still shown.
     pub fn next<R>(
         &mut self,
@@ -113,7 +134,7 @@ fn cut(offset: u64, size: u64) -> TarFault {
 
 /// A piece of the file, read where a block is wanted that is not in it.
 #[derive(Debug, Default)]
-struct Window {
+pub(super) struct Window {
     bytes: Vec<u8>,
     start: u64,
     /// How much of `bytes` was read.
@@ -121,8 +142,13 @@ struct Window {
 }
 
 impl Window {
+    /// One for blocks that follow each other.
+    pub fn large() -> Window {
+        Window { length: LARGE_WINDOW / 2, start: u64::MAX, ..Window::default() }
+    }
+
     /// The block at `at`, or `None` where the file has no whole block there.
-    fn block(&mut self, source: &Source, at: u64) -> Result<Option<&Block>> {
+    pub fn block(&mut self, source: &Source, at: u64) -> Result<Option<&Block>> {
         if self.find(at).is_none() && at < source.size() {
             self.read(source, at)?;
         }
