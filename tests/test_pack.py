@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import random
@@ -208,6 +209,49 @@ def test_a_pack_is_an_ordinary_tar_in_either_order(
         again = textbook_fast.open(corpus, images=tmp_path / packed)
         assert [again.read_image(name) for name in images] == list(images.values())
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_split_tar_gz_is_packed_in_one_pass(
+    tmp_path: Path, corpus: Path, images: dict[str, bytes]
+) -> None:
+    tar = write_tar(tmp_path / "x.tar", images)
+    whole = gzip.compress(tar.read_bytes(), 6)
+    third = len(whole) // 3 + 1
+    for k in range(3):
+        (tmp_path / f"x.tar.gz.part_{k:02}").write_bytes(whole[k * third : (k + 1) * third])
+    ds = textbook_fast.open(corpus, images=tmp_path / "x.tar.gz.part_00")
+    of_tar = textbook_fast.open(corpus, images=tar)
+    for order in ("archive", "sample"):
+        pack(ds, tmp_path / f"gz-{order}.tar", order=order)
+        pack(of_tar, tmp_path / f"{order}.tar", order=order)
+        packed = (tmp_path / f"gz-{order}.tar").read_bytes()
+        assert packed == (tmp_path / f"{order}.tar").read_bytes()
+    needed = bytes_needed(ds, "archive", None)
+    assert needed == len(whole)
+
+    def stop(done: int) -> None:
+        if done > 300_000:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "again.tar"
+    with pytest.raises(KeyboardInterrupt):
+        pack(ds, out, checkpoint_bytes=50_000, on_progress=stop)
+    assert pack(ds, out).resumed > 3
+    assert out.read_bytes() == (tmp_path / "gz-archive.tar").read_bytes()
+
+
+def test_a_broken_tar_gz_is_told(tmp_path: Path, corpus: Path, images: dict[str, bytes]) -> None:
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(gzip.compress(write_tar(tmp_path / "x.tar", images).read_bytes()))
+    ds = textbook_fast.open(corpus, images=path)
+    bytes_ = bytearray(path.read_bytes())
+    bytes_[-6] ^= 1  # the checksum
+    stat = path.stat()
+    path.write_bytes(bytes_)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(textbook_fast.errors.FormatError, match="broken or cut"):
+        pack(ds, tmp_path / "pack.tar")
+    assert not (tmp_path / "pack.tar").exists()
 
 
 def test_doubles_and_links_survive_a_pack(tmp_path: Path, write_json: Writer) -> None:

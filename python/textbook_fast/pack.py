@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import hashlib
+import io
 import json
 import os
 import random
+import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from textbook_fast import _core
 from textbook_fast.dataset import Dataset
-from textbook_fast.errors import ImageError
+from textbook_fast.errors import FormatError, ImageError
 from textbook_fast.extract import MAX_FAILURES, images_of, member_name
 
 __all__ = ["Order", "PackReport", "bytes_needed", "pack"]
@@ -118,8 +123,9 @@ def bytes_needed(ds: Dataset, order: Order, samples: Sequence[int] | None) -> in
     """
     store = ds._reader.store  # noqa: SLF001
     if order == "archive" and samples is None:
-        archives = [size for _, (_, _, size, _) in store.archives]
-        return sum(archives) if len(archives) == len(store.places) else None
+        if any(os.path.isdir(place) for place in store.places):
+            return None
+        return sum(size for _, (_, _, size, _) in store.archives)
     chosen = range(len(ds)) if samples is None else samples
     probed = random.Random(0).sample(chosen, min(PROBED_SAMPLES, len(chosen)))  # noqa: S311
     total = 0
@@ -153,8 +159,14 @@ def _by_sample(ds: Dataset, samples: Sequence[int] | None, report: PackReport) -
 def _by_archive(ds: Dataset, samples: Sequence[int] | None, report: PackReport) -> Iterator[Member]:
     wanted = None if samples is None else {_key(image) for image in images_of(ds, samples)}
     store = ds._reader.store  # noqa: SLF001
+    compressed = {info["parts"][0]: info["parts"] for info in store.archive_infos}
     for place in store.places:
-        of_place = _of_folder(place) if os.path.isdir(place) else _of_tar(place, store, report)
+        if os.path.isdir(place):
+            of_place = _of_folder(place)
+        elif place in compressed:
+            of_place = _of_tar_gz(compressed[place], store, report)
+        else:
+            of_place = _of_tar(place, store, report)
         for name, read in of_place:
             if wanted is None or _key(name) in wanted:
                 yield name, read
@@ -190,14 +202,82 @@ def _of_tar(path: str, store: _core.ImageStore, report: PackReport) -> Iterator[
     reader = _core.TarReader(path)
     while (member := reader.next()) is not None:
         encoded, kind, data, size = member
-        name = os.fsdecode(encoded)
-        parts = [part for part in name.split("/") if part not in {"", "."}]
-        plain = "/".join(parts)
-        if ".." in parts or not parts:
-            report.fail(f"{path}: member {name!r} leads out of a folder, and is left out")
-        elif kind == "file":
-            yield plain, lambda data=data, size=size: reader.read(data, size)  # type: ignore[misc]
-        elif kind in {"hard link", "symbolic link"}:
-            yield plain, lambda plain=plain: store.read(plain)  # type: ignore[misc]
-        else:
-            report.fail(f"{path}: member {name!r} is no file that can be read ({kind})")
+        read = functools.partial(reader.read, data, size) if kind == "file" else None
+        is_link = kind in {"hard link", "symbolic link"}
+        yield from _member((path, os.fsdecode(encoded)), read, store if is_link else None, report)
+
+
+def _of_tar_gz(
+    parts: Sequence[str], store: _core.ImageStore, report: PackReport
+) -> Iterator[Member]:
+    """The same of a compressed tar, in one pass over its stream. A member's bytes can be had
+    only until the next one is asked for.
+    """
+    first = parts[0]
+    joined = io.BufferedReader(_Joined(parts), 1 << 20)
+    try:
+        with (
+            joined,
+            gzip.GzipFile(fileobj=joined) as stream,
+            tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive,
+        ):
+            while (info := archive.next()) is not None:
+                # They would be gigabytes in the end.
+                archive.members.clear()  # type: ignore[attr-defined]
+                if info.isdir():
+                    continue
+                file = archive.extractfile(info) if info.isreg() and not info.issparse() else None
+                read = None if file is None else file.read
+                is_link = info.islnk() or info.issym()
+                yield from _member((first, info.name), read, store if is_link else None, report)
+            while stream.read(1 << 20):  # up to the checksum, which stands at the end
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FormatError(f"{first}: broken or cut: {error}", path=first, offset=0) from None
+
+
+def _member(
+    where: tuple[str, str],
+    read: Callable[[], bytes] | None,
+    store_of_link: _core.ImageStore | None,
+    report: PackReport,
+) -> Iterator[Member]:
+    path, name = where
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    plain = "/".join(parts)
+    if ".." in parts or not parts:
+        report.fail(f"{path}: member {name!r} leads out of a folder, and is left out")
+    elif read is not None:
+        yield plain, read
+    elif store_of_link is not None:
+        yield plain, functools.partial(store_of_link.read, plain)
+    else:
+        report.fail(f"{path}: member {name!r} is no file that can be read")
+
+
+class _Joined(io.RawIOBase):
+    """Files, one after the other, as one stream."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = list(reversed(paths))
+        self._file: io.FileIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._file is None:
+                if not self._paths:
+                    return 0
+                self._file = io.FileIO(self._paths.pop())
+            count = self._file.readinto(buffer)
+            if count:
+                return count
+            self._file.close()
+            self._file = None
