@@ -159,10 +159,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--mb", type=int, default=1000, help="size of the corpus")
+    parser.add_argument("--mb", type=int, default=1000, help="size of the corpus; 0 for no search")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    compare_search(options.mb, options.rounds)
+    if options.mb:
+        compare_search(options.mb, options.rounds)
     compare_similarity(options.rounds)
     measure_viewer(options.rounds)
 

@@ -13,6 +13,7 @@ from conftest import Writer
 
 import textbook_fast
 from textbook_fast import ClipSample
+from textbook_fast.cli import main
 
 LEAD_IN = "We can see these words from the image by OCR: "
 
@@ -63,6 +64,20 @@ def test_the_format_is_recognized(
         assert [clip.record for clip in sample.clips] == expected["conversations"]
         assert sample.token_num == expected["token_num"]
     assert repr(clips[0]).startswith("<textbook_fast.ClipSample 0: ")
+
+
+def test_the_zip_says_what_to_do_and_then_opens(
+    example_data: Path, tmp_path: Path, records: list[dict[str, Any]]
+) -> None:
+    name = "multimodal_textbook_meta_data.json"
+    packed = tmp_path / f"{name}.zip"
+    packed.write_bytes((example_data / packed.name).read_bytes())
+    with pytest.raises(textbook_fast.FormatError, match=r"is a zip file: .*textbook-fast unpack "):
+        textbook_fast.open(packed)
+    assert main(["unpack", str(packed)]) == 0
+    ds = textbook_fast.open(tmp_path / name)
+    assert isinstance(ds[0], ClipSample)
+    assert [sample.to_dict() for sample in ds] == records
 
 
 @pytest.mark.parametrize("separator", ["\n<s>", None])

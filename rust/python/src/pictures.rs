@@ -90,7 +90,8 @@ pub fn ssim(
     }
     let gray = |array: &PyReadonlyArray2<'_, u8>| {
         let view = array.as_array();
-        Gray::new(view.ncols(), view.nrows(), view.iter().copied().collect()).ok_or_else(|| {
+        let rows = array.as_slice().map_or_else(|_| view.iter().copied().collect(), <[u8]>::to_vec);
+        Gray::new(view.ncols(), view.nrows(), rows).ok_or_else(|| {
             let reason = format!("a picture needs at least {WINDOW} x {WINDOW} pixels");
             PyValueError::new_err(reason)
         })

@@ -20,10 +20,15 @@ pub(super) fn window_sums(width: usize, pixels: &[u8]) -> (Vec<i16>, Vec<i32>) {
     let out = sums.chunks_exact_mut(windows).zip(deviations.chunks_exact_mut(windows));
     for ((entering, leaving), (sums, deviations)) in entering.zip(leaving).zip(out) {
         add_row(&mut columns, &mut squares, entering);
-        let shifted =
-            |values: &'_ [i32], at: usize| -> i32 { values[at..at + WINDOW].iter().sum() };
+        // Seven views of one length, each a place further on.
+        let columns_at: [&[i32]; WINDOW] = std::array::from_fn(|at| &columns[at..at + windows]);
+        let squares_at: [&[i32]; WINDOW] = std::array::from_fn(|at| &squares[at..at + windows]);
         for (at, (sum, deviation)) in sums.iter_mut().zip(deviations).enumerate() {
-            let (total, of_squares) = (shifted(&columns, at), shifted(&squares, at));
+            let (mut total, mut of_squares) = (0, 0);
+            for (columns, squares) in columns_at.iter().zip(&squares_at) {
+                total += columns[at];
+                of_squares += squares[at];
+            }
             // At most 49 · 255, which fits.
             #[allow(clippy::cast_possible_truncation, reason = "see above")]
             let narrow = total as i16;
