@@ -5,6 +5,7 @@
 //! unstuff → entropy (huffman)         coded bytes to coefficients, a row of MCUs at a time
 //! recover, progressive (codes) → store    the same where scans follow one another
 //! transform (kernels: idct) → planes: upsample, color → output
+//! usual, flat                         the same for usual pictures, flat parts as what they are
 //! decoder                             drives them, one row of MCUs after the other
 //! frame                               the same from the store: several scans, broken data
 //! ```

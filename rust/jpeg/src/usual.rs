@@ -64,7 +64,6 @@ pub(crate) fn transform<K: Kernels>(
     find_pixels(macro_row, units, tables, &mut work.pixels);
     find_flats(macro_row, units.len(), &work.pixels, &mut flat);
     for index in 0..COMPONENTS {
-        let pixels = work.pixels.chunks_exact(units.len());
         // Nobody looks at the inner rows of what is flat.
         let is_seen = |mcu: usize| match index {
             0 => !flat.is_color(mcu),
@@ -73,8 +72,8 @@ pub(crate) fn transform<K: Kernels>(
         let plane = planes.plane(index);
         let first = if index == 0 { 0 } else { units.len() - COMPONENTS + index };
         for y in 0..plane.vertical {
-            let own = first + y * plane.horizontal..first + (y + 1) * plane.horizontal;
-            expand(pixels.clone().flat_map(|pixels| &pixels[own.clone()]), &mut work.line);
+            let own = (units.len(), first + y * plane.horizontal, plane.horizontal);
+            expand(&work.pixels, own, &mut work.line);
             let rows = (row * plane.vertical + y) * 8;
             let outer = (y == 0, y + 1 == plane.vertical);
             fill_blocks(&work.line, plane, rows, outer, is_seen);
@@ -137,12 +136,32 @@ fn find_flats(macro_row: &MacroRow, count: usize, pixels: &[u8], flat: &mut Flat
     flat.finish();
 }
 
-/// Each pixel eight times.
+/// Each pixel eight times: of every MCU, which has `count` of them, those from `first` on,
+/// as many as blocks lie side by side in it.
 #[inline(always)]
-fn expand<'a>(pixels: impl Iterator<Item = &'a u8>, line: &mut [u8]) {
-    let (eights, _) = line.as_chunks_mut::<8>();
-    for (eight, &pixel) in eights.iter_mut().zip(pixels) {
-        *eight = [pixel; 8];
+fn expand(pixels: &[u8], (count, first, across): (usize, usize, usize), line: &mut [u8]) {
+    let mcus = pixels.chunks_exact(count).map(|pixels| &pixels[first..first + across]);
+    match across {
+        1 => {
+            for (eight, pixels) in line.as_chunks_mut::<8>().0.iter_mut().zip(mcus) {
+                *eight = [pixels[0]; 8];
+            }
+        }
+        2 => {
+            for (two, pixels) in line.as_chunks_mut::<16>().0.iter_mut().zip(mcus) {
+                let (left, right) = two.split_at_mut(8);
+                left.copy_from_slice(&[pixels[0]; 8]);
+                right.copy_from_slice(&[pixels[1]; 8]);
+            }
+        }
+        _ => {
+            let (eights, _) = line.as_chunks_mut::<8>();
+            for (eights, pixels) in eights.chunks_exact_mut(across).zip(mcus) {
+                for (eight, &pixel) in eights.iter_mut().zip(pixels) {
+                    *eight = [pixel; 8];
+                }
+            }
+        }
     }
 }
 

@@ -1,11 +1,17 @@
-//! Our decoder beside libjpeg-turbo, one core, from C, on the same bytes.
+//! Our decoder beside libjpeg-turbo and zune-jpeg, one core, on the same bytes.
 //!
 //! `compare FOLDER [ROUNDS [SCALE [gray]]]`: checks that the pixels are equal, then times
-//! both, picture by picture in turns, best of the rounds; SCALE is 1, 2, 4 or 8, by which
-//! the result is smaller. `fingerprint FOLDER`: a line for each file
-//! with the CRC-32 of its pixels, or the kind of error, to compare with other decoders.
+//! all, picture by picture in turns, best of the rounds; SCALE is 1, 2, 4 or 8, by which
+//! the result is smaller. `once FOLDER`: one pass over the pictures, nothing before it,
+//! each with new memory and a new decoder. `stages FOLDER [ROUNDS]` (feature `stages`): what
+//! each stage takes. `fingerprint FOLDER`: a line for each file with the CRC-32 of its
+//! pixels, or the kind of error, to compare with other decoders.
 
+mod compare;
+#[cfg(feature = "stages")]
+mod stages;
 mod turbo;
+mod zune;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -27,7 +33,9 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, command, folder, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: compare FOLDER [ROUNDS] | fingerprint FOLDER");
+        eprintln!(
+            "usage: compare FOLDER [ROUNDS [SCALE [gray]]] | once FOLDER | stages FOLDER | fingerprint FOLDER"
+        );
         std::process::exit(2);
     };
     let mut paths = Vec::new();
@@ -37,52 +45,18 @@ fn main() {
         |place: usize, other| rest.get(place).map_or(other, |text| text.parse().expect("a number"));
     let has_gray = |place: usize| rest.get(place).is_some_and(|color| color == "gray");
     match command.as_str() {
-        "compare" => compare(&paths, number(0, 9), number(1, 1), has_gray(2)),
+        "compare" => compare::compare(&paths, number(0, 9), number(1, 1), has_gray(2)),
+        "once" => compare::once(&paths),
+        "turbo" => println!("{}", compare::turbo_alone(&paths)),
         "fingerprint" => fingerprint(&paths),
         #[cfg(feature = "stages")]
-        "stages" => stages(&paths, rest.first().map_or(9, |text| text.parse().expect("a number"))),
+        "stages" => stages::stages(&paths, number(0, 9)),
         "loop" => repeat(&paths, &options(number(0, 1), has_gray(1))),
         _ => eprintln!("no such command"),
     }
 }
 
-/// What each stage takes: of each picture the best of the rounds, then the mean.
-#[cfg(feature = "stages")]
-fn stages(paths: &[PathBuf], rounds: usize) {
-    use textbook_jpeg::Stage;
-    let all =
-        [Stage::Tables, Stage::Unstuff, Stage::Entropy, Stage::Flat, Stage::Idct, Stage::Color];
-    let data: Vec<Vec<u8>> =
-        paths.iter().map(|path| std::fs::read(path).expect("readable")).collect();
-    let mut decoder = Decoder::new();
-    let mut out = Vec::new();
-    let mut best = vec![[f64::MAX; 6]; data.len()];
-    let mut turbo = turbo::Turbo::new();
-    let mut expected = Vec::new();
-    // Picture after picture, so that the CPU does not learn one of them by heart, and
-    // libjpeg-turbo in between, so that no cache is warmer than where they are compared.
-    for _ in 0..rounds {
-        for (data, best) in data.iter().zip(&mut best) {
-            let header = read_header(data).expect("a header");
-            out.resize(header.width as usize * header.height as usize * 3, 0);
-            expected.resize(out.len(), 0);
-            turbo.decode(data, 1, false, header.width as usize * 3, &mut expected);
-            decoder.decode_rgb(data, &mut out).expect("pixels");
-            for (best, &stage) in best.iter_mut().zip(&all) {
-                *best = best.min(decoder.clock().spent(stage).as_secs_f64());
-            }
-        }
-    }
-    let sums = best.iter().fold([0.0; 6], |sums, best| {
-        std::array::from_fn(|stage| sums[stage] + best[stage])
-    });
-    println!("level: {}, mean of {} pictures", Level::active(), paths.len());
-    for (stage, sum) in all.iter().zip(sums) {
-        println!("{stage:?}: {:.4} ms", sum / paths.len() as f64 * 1e3);
-    }
-    println!("sum: {:.4} ms", sums.iter().sum::<f64>() / paths.len() as f64 * 1e3);
-}
-
+/// The options of a size and color.
 fn options(scale: usize, is_gray: bool) -> Options {
     Options {
         color: if is_gray { Color::Gray } else { Color::Rgb },
@@ -148,58 +122,5 @@ fn fingerprint(paths: &[PathBuf]) {
                 }
             }
         }
-    }
-}
-
-fn compare(paths: &[PathBuf], rounds: usize, scale: usize, is_gray: bool) {
-    let options = options(scale, is_gray);
-    let mut turbo = turbo::Turbo::new();
-    let mut ours = Decoder::new();
-    println!("level: {}, scale 1/{scale}, gray: {is_gray}", Level::active());
-    let (mut ratios, mut total) = (Vec::new(), [0.0; 2]);
-    let (mut out, mut expected) = (Vec::new(), Vec::new());
-    let mut unequal = 0;
-    for path in paths {
-        let data = std::fs::read(path).expect("readable");
-        let header = read_header(&data).expect("a header");
-        let size = options.size(&header);
-        out.resize(size.bytes(), 1);
-        expected.resize(size.bytes(), 2);
-        turbo.decode(&data, scale, is_gray, size.row_bytes(), &mut expected);
-        ours.decode(&data, &options, &mut out).expect("pixels");
-        if out != expected {
-            unequal += 1;
-            let at = out.iter().zip(&expected).position(|(a, b)| a != b).unwrap_or(0);
-            println!("{}: first difference at byte {at}", path.display());
-            continue;
-        }
-        let mut best = [f64::MAX; 2];
-        for _ in 0..rounds {
-            let start = Instant::now();
-            turbo.decode(&data, scale, is_gray, size.row_bytes(), &mut expected);
-            best[0] = best[0].min(start.elapsed().as_secs_f64());
-            let start = Instant::now();
-            let decoded = ours.decode(&data, &options, &mut out);
-            best[1] = best[1].min(start.elapsed().as_secs_f64());
-            decoded.expect("pixels");
-        }
-        ratios.push(best[0] / best[1]);
-        total[0] += best[0];
-        total[1] += best[1];
-    }
-    ratios.sort_by(f64::total_cmp);
-    let count = ratios.len().max(1) as f64;
-    let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / count).exp();
-    println!("{} files equal, {unequal} not", ratios.len());
-    println!(
-        "libjpeg-turbo 3.1.0 {:.3} ms, ours {:.3} ms an image",
-        total[0] / count * 1e3,
-        total[1] / count * 1e3
-    );
-    if let (Some(worst), Some(median)) = (ratios.first(), ratios.get(ratios.len() / 2)) {
-        println!(
-            "times libjpeg-turbo: of the sums {:.2}, geometric mean {mean:.2}, median {median:.2}, worst file {worst:.2}",
-            total[0] / total[1]
-        );
     }
 }

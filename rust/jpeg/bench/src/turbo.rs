@@ -14,7 +14,7 @@ impl Turbo {
         Turbo(handle.cast())
     }
 
-    /// Decodes at a half, a quarter or an eighth (`denominator`), to RGB or gray, to rows of
+    /// Decodes at full size, a half, a quarter or an eighth (`denominator`), to RGB or gray, to rows of
     /// `row_bytes` without gaps.
     pub fn decode(
         &mut self,
@@ -49,5 +49,12 @@ impl Turbo {
             );
             assert_eq!(failed, 0, "libjpeg-turbo fails");
         }
+    }
+}
+
+impl Drop for Turbo {
+    fn drop(&mut self) {
+        // SAFETY: the handle came from `tj3Init`, and nobody uses it after this.
+        unsafe { turbojpeg_sys::tj3Destroy(self.0.cast()) };
     }
 }
