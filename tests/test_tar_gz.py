@@ -286,6 +286,28 @@ def test_no_rights_and_no_room(members: list[tuple[str, bytes]], tmp_path: Path)
     assert {file.name for file in tmp_path.iterdir()} == {"parts", "x.tfidx"}
 
 
+def test_pack_and_extract(
+    members: list[tuple[str, bytes]], tmp_path: Path, write_json: Writer
+) -> None:
+    parts = write_parts(tmp_path / "parts", gzip.compress(make_tar(members)))
+    path = str(write_json([record(members[5][0], members[3][0])]))
+    packed = tmp_path / "packed.tar"
+    command = ["pack", path, "--images", parts[0], "--out", str(packed)]
+    assert main(command) == 0
+    with tarfile.open(packed) as archive:
+        files = [archive.extractfile(member) for member in archive.getmembers()]
+        found = [
+            (name, file.read())
+            for name, file in zip(archive.getnames(), files, strict=True)
+            if file
+        ]
+    assert found == members
+    out = tmp_path / "out"
+    assert main(["extract", path, "--images", parts[0], "--out", str(out), "--sample", "0"]) == 0
+    contents = sorted(file.read_bytes() for file in out.rglob("*.jpg"))
+    assert contents == sorted([members[5][1], members[3][1]])
+
+
 def test_a_bomb_costs_no_memory(tmp_path: Path) -> None:
     header = tarfile.TarInfo("bomb@1_2#1.jpg")
     header.size = (1 << 30) + 512

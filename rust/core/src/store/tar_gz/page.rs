@@ -131,7 +131,7 @@ pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
     let mut bytes = (raw.len() as u32).to_le_bytes().to_vec();
     bytes.extend_from_slice(&(sums.len() as u32).to_le_bytes());
     bytes.extend_from_slice(&sums);
-    let mut encoder = flate2::write::DeflateEncoder::new(bytes, flate2::Compression::best());
+    let mut encoder = flate2::write::DeflateEncoder::new(bytes, flate2::Compression::new(6));
     encoder.write_all(&raw)?;
     encoder.finish()
 }

@@ -1,0 +1,155 @@
+"""A gzipped tar as an image store beside indexed_gzip, rapidgzip, ratarmount and tar -xzf.
+
+    pip install indexed_gzip rapidgzip ratarmountcore
+    python benches/compare_tar_gz.py [--mb 1000] [--reads 60] [--tar MADE_BEFORE.tar]
+
+The archive is made of the keyframes in TEXTBOOK_FAST_KEYFRAMES (else of the example
+data's), under names of the dataset's form, by GNU gzip -6. Each tool opens it at its
+defaults and makes its index first; every member that is read is compared with the tar.
+A tool that is not installed is left out by name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import os
+import random
+import resource
+import statistics
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textbook_fast import _core
+
+ROOT = Path(__file__).resolve().parent.parent
+Member = tuple[str, int, int]
+Read = Callable[[Member], bytes]
+
+
+def make(folder: Path, megabytes: float) -> tuple[Path, Path]:
+    """The archive, plain and gzipped."""
+    frames = os.environ.get("TEXTBOOK_FAST_KEYFRAMES") or ROOT / "example_data/sample_100_images"
+    data = [path.read_bytes() for path in sorted(Path(frames).rglob("*.jpg"))]
+    dice, total, number = random.Random(1), 0, 0
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    plain = folder / "set.tar"
+    with tarfile.open(plain, "w", format=tarfile.GNU_FORMAT) as archive:
+        while total < megabytes * 1e6:
+            vid, start = "".join(dice.choices(letters, k=11)), dice.random() * 20
+            for frame in range(dice.randrange(5, 40)):
+                content, end = data[number % len(data)], start + dice.random() * 12
+                info = tarfile.TarInfo(f"set/{vid}/{vid}@{start}_{end}#{frame % 2 + 1}.jpg")
+                info.size, info.mtime = len(content), 1_730_000_000 + dice.randrange(100_000)
+                archive.addfile(info, io.BytesIO(content))
+                total, number, start = total + len(content), number + 1, end
+    subprocess.run(["gzip", "-6", "-k", str(plain)], check=True)
+    return plain, plain.with_name("set.tar.gz")
+
+
+def seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def of_module(name: str, make_reader: Callable[[Any], Read]) -> tuple[str, Read] | None:
+    try:
+        return name, make_reader(importlib.import_module(name))
+    except ImportError as error:
+        print(f"{name} is left out: {error}")
+        return None
+
+
+def readers(archive: Path, index: Path) -> list[tuple[str, Read]]:
+    """Each tool, ready to read."""
+    store = _core.ImageStore([str(archive), str(index)])
+
+    def seeking(file: Any) -> Read:
+        def read(member: Member) -> bytes:
+            file.seek(member[1])
+            data: bytes = file.read(member[2])
+            return data
+
+        return read
+
+    def of_indexed_gzip(module: Any) -> Read:
+        file = module.IndexedGzipFile(str(archive))
+        file.build_full_index()
+        return seeking(file)
+
+    def of_rapidgzip(module: Any) -> Read:
+        file = module.RapidgzipFile(str(archive), parallelization=os.cpu_count())
+        file.block_offsets()
+        return seeking(file)
+
+    def of_ratarmount(module: Any) -> Read:
+        source = module.open_mount_source(str(archive), indexFilePath=":memory:")
+
+        def read(member: Member) -> bytes:
+            look = getattr(source, "lookup", None) or source.getFileInfo
+            data: bytes = source.read(look("/" + member[0]), member[2], 0)
+            return data
+
+        return read
+
+    peers = [
+        of_module("indexed_gzip", of_indexed_gzip),
+        of_module("rapidgzip", of_rapidgzip),
+        of_module("ratarmountcore.mountsource.factory", of_ratarmount),
+    ]
+    ours: tuple[str, Read] = ("textbook_fast", lambda member: store.read(member[0]))
+    return [ours, *(peer for peer in peers if peer is not None)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mb", type=float, default=1000)
+    parser.add_argument("--reads", type=int, default=60)
+    parser.add_argument("--tar", type=Path, help="made before; its .gz lies beside it")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plain, archive = (
+            (arguments.tar, Path(f"{arguments.tar}.gz"))
+            if arguments.tar
+            else make(folder, arguments.mb)
+        )
+        sizes = f"{plain.stat().st_size / 1e6:,.0f} MB of tar, {archive.stat().st_size / 1e6:,.0f}"
+        index = folder / "set.tfidx"
+        begin = time.process_time()
+        info = _core.index_archive(
+            [str(archive)], index=str(index), rebuild=True, threads=1, progress=False
+        )
+        ours = time.process_time() - begin
+        begin = seconds_of_children()
+        (folder / "out").mkdir()
+        subprocess.run(["tar", "-xzf", str(archive), "-C", str(folder / "out")], check=True)
+        tar = seconds_of_children() - begin
+        print(f"{sizes} MB gzipped, {info['members']:,} members")
+        print(f"index: {info['index_bytes'] / info['members']:.0f} bytes a member")
+        print(f"CPU time: index {ours:.1f} s, tar -xzf {tar:.1f} s ({tar / ours:.2f} x)")
+        with tarfile.open(plain) as tar_file:
+            members = [(m.name, m.offset_data, m.size) for m in tar_file if m.isfile()]
+        chosen = random.Random(2).sample(members, arguments.reads)
+        with plain.open("rb") as file:
+            expected = [(file.seek(at), file.read(size))[1] for _, at, size in chosen]
+        for tool, read in readers(archive, index):
+            times = []
+            for member, data in zip(chosen, expected, strict=True):
+                begin = time.perf_counter()
+                found = read(member)
+                times.append((time.perf_counter() - begin) * 1e3)
+                assert found == data, f"{tool} reads other bytes"
+            times.sort()
+            p99 = times[int(len(times) * 0.99)]
+            print(f"{tool}: median {statistics.median(times):.3f} ms, p99 {p99:.3f} ms")
+
+
+if __name__ == "__main__":
+    main()
