@@ -248,3 +248,20 @@ fn a_table_that_is_needed_has_to_be_there() {
         assert_eq!((error.kind(), error.offset()), ("bad_segment", Some(scan + 1)), "{error}");
     }
 }
+
+#[test]
+fn a_wild_dc_coefficient_overflows_as_libjpeg_turbos() {
+    let mut data = tiny();
+    // A DC difference of 2047, and a factor of 3: (6141 + 4) >> 3 is 768.
+    let factor = data.windows(2).position(|pair| pair == [0xff, 0xdb]).expect("there") + 5;
+    data[factor] = 3;
+    let symbol = data.windows(2).position(|pair| pair == [0xff, 0xc4]).expect("there") + 21;
+    data[symbol] = 11;
+    let end = data.len();
+    data.splice(end - 3..end - 2, [0x7f, 0xf7]);
+    assert_eq!(decode(&data), Ok(vec![255; 192]));
+    let options = Options { scale: crate::Scale::Eighth, ..Options::default() };
+    let mut out = vec![7; 3];
+    assert_eq!(Decoder::new().decode(&data, &options, &mut out), Ok(None));
+    assert_eq!(out, [0; 3], "10 bits count");
+}

@@ -160,8 +160,9 @@ fn find_pixels(
     let used = usize::from(units.iter().map(|unit| unit.component).max().unwrap_or(0)) + 1;
     let factor = tables[0][0];
     let largest = dc.iter().fold(0, |all, dc| all | dc.unsigned_abs());
-    // Then nothing overflows, and the size makes no difference.
-    let is_tame = u32::from(largest) * u32::from(factor.unsigned_abs()) < 1 << 13;
+    // Then nothing overflows, not even the 10 bits of a block that becomes one pixel, and
+    // the size makes no difference.
+    let is_tame = u32::from(largest) * u32::from(factor.unsigned_abs()) < 511 * 8;
     if is_tame && tables[1..used].iter().all(|table| table[0] == factor) {
         // All in one, as whole vectors.
         for (pixel, &dc) in pixels.iter_mut().zip(dc) {
