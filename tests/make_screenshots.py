@@ -1,7 +1,7 @@
 """Makes docs/pictures/ from the example data: the viewer, a notebook's sample, statistics.
 
 apt install chromium chromium-driver && pip install selenium
-python tests/make_pictures.py
+python tests/make_screenshots.py
 """
 
 from __future__ import annotations
