@@ -39,7 +39,8 @@ fn decode(data: &[u8], header: &Header, out: &mut [u8]) -> Outcome {
     let is_warning =
         // SAFETY: reads the handle's last error.
         || unsafe { turbojpeg_sys::tj3GetErrorCode(tj) } == turbojpeg_sys::TJERR_TJERR_WARNING as c_int;
-    if failed != 0 && !is_warning() {
+    // It may warn first and refuse then: without a size there is no header.
+    if failed != 0 && (width < 0 || !is_warning()) {
         return Outcome::Refused;
     }
     assert_eq!((width, height), (header.width as c_int, header.height as c_int), "another size");
