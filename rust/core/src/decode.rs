@@ -1,11 +1,12 @@
 //! Encoded bytes to pixels: the limit, the memory, the decoder. Opens no files.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use textbook_jpeg::{Decoder, JpegError, Options, Size};
 
 use crate::buffers::Buffer;
-use crate::pool::{self, Panicked};
+use crate::pool::{self, Panicked, panicked};
 use crate::store::StoreError;
 use crate::transform::TransformError;
 
@@ -83,8 +84,23 @@ impl From<Panicked> for ImageFailure {
 }
 
 thread_local! {
-    pub(crate) static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new());
+    static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new());
     pub(crate) static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Works with this thread's decoder. A panic is an error, and the end of that decoder: what
+/// it kept may be half done.
+pub(crate) fn with_decoder<R>(
+    work: impl FnOnce(&mut Decoder) -> Result<R, JpegError>,
+) -> Result<R, ImageFailure> {
+    let done = catch_unwind(AssertUnwindSafe(|| DECODER.with_borrow_mut(work)));
+    match done {
+        Ok(result) => Ok(result?),
+        Err(payload) => {
+            DECODER.set(Decoder::new());
+            Err(panicked(payload).into())
+        }
+    }
 }
 
 /// The size of the result, if the file's pixels are within the limit.
@@ -107,8 +123,8 @@ pub fn bytes_of_pixels(data: &[u8], limit: Option<u64>) -> Result<usize, ImageFa
 pub fn decode(data: &[u8], options: &Options, limit: Option<u64>) -> Result<Picture, ImageFailure> {
     let size = size(data, options, limit)?;
     let mut pixels = Buffer::take(size.bytes());
-    let decoded = DECODER.with_borrow_mut(|decoder| decoder.decode(data, options, &mut pixels));
-    Ok(Picture { size, pixels, damage: decoded? })
+    let damage = with_decoder(|decoder| decoder.decode(data, options, &mut pixels))?;
+    Ok(Picture { size, pixels, damage })
 }
 
 /// Decodes a JPEG into the caller's memory. Returns what is broken, where a picture was made
@@ -123,7 +139,7 @@ pub fn decode_into(
     if expected != found {
         return Err(ImageFailure::WrongLength { expected, found });
     }
-    Ok(DECODER.with_borrow_mut(|decoder| decoder.decode(data, options, out))?)
+    with_decoder(|decoder| decoder.decode(data, options, out))
 }
 
 /// Decodes many JPEGs on up to `threads` threads; results in order.
@@ -145,4 +161,17 @@ pub(crate) fn flatten<T>(
     results: Vec<Result<Result<T, ImageFailure>, Panicked>>,
 ) -> Vec<Result<T, ImageFailure>> {
     results.into_iter().map(|result| result.unwrap_or_else(|panic| Err(panic.into()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_and_the_next_picture_is_decoded() {
+        let panics = with_decoder(|_| -> Result<(), JpegError> { panic!("on purpose") });
+        assert!(matches!(panics, Err(ImageFailure::Bug(message)) if message == "on purpose"));
+        let next = with_decoder(|decoder| decoder.decode(b"", &Options::default(), &mut []));
+        assert!(matches!(next, Err(ImageFailure::Jpeg(JpegError::Empty))));
+    }
 }

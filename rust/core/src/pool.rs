@@ -172,7 +172,7 @@ where
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "as catch_unwind hands it over")]
-fn panicked(payload: Box<dyn std::any::Any + Send>) -> Panicked {
+pub(crate) fn panicked(payload: Box<dyn std::any::Any + Send>) -> Panicked {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     Panicked(text.unwrap_or_else(|| "a panic without a message".to_owned()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use textbook_jpeg::{Header, Options, Scale};
 
 use crate::buffers::Buffer;
-use crate::decode::{self, DECODER, ENCODED, ImageFailure, Picture, flatten};
+use crate::decode::{self, ENCODED, ImageFailure, Picture, flatten};
 use crate::pool;
 use crate::store::Stores;
 use crate::transform::{Shape, Size, Transform, TransformError, oriented, oriented_size};
@@ -89,7 +89,7 @@ pub fn prepare_into(
     let size = Size { height: decoded.height, width: decoded.width };
     if let Some(turn) = turn(&preview.header, transform) {
         let mut pixels = Buffer::take(decoded.bytes());
-        DECODER.with_borrow_mut(|decoder| decoder.decode(data, &options, &mut pixels))?;
+        decode::with_decoder(|decoder| decoder.decode(data, &options, &mut pixels))?;
         let mut turned = Buffer::take(pixels.len());
         oriented(&pixels, size, turn, &mut turned);
         let picture = oriented_size(size, turn);
@@ -100,7 +100,7 @@ pub fn prepare_into(
     }
     transform.apply(original, size, out, |push| {
         let mut sink = |_: usize, rows: &[u8]| push(rows);
-        DECODER.with_borrow_mut(|decoder| decoder.decode_rows(data, &options, &mut sink))?;
+        decode::with_decoder(|decoder| decoder.decode_rows(data, &options, &mut sink))?;
         Ok(())
     })
 }
