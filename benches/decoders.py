@@ -50,6 +50,9 @@ def _torchvision(mode: str) -> Maker:
         from torchvision.io import ImageReadMode, decode_jpeg
 
         torch.set_num_threads(1)
+        warnings.filterwarnings(
+            "ignore", message="The image decoding .* TorchVision are deprecated"
+        )
         wanted = ImageReadMode[mode]
 
         def decode(data: bytes) -> Any:

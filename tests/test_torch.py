@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -262,6 +264,24 @@ def test_a_killed_worker_is_told_with_its_samples(tt: Any, texts: Dataset) -> No
     assert {40, 41, 42, 43} <= set(lost)
     # Nothing of the worker that lives: its batches are every second one.
     assert {index // 4 % 2 for index in lost} == {42 // 4 % 2}
+
+
+def test_a_worker_that_is_just_dying_is_waited_for(tt: Any) -> None:
+    class Broken:
+        def __init__(self, *workers: Any) -> None:
+            self._workers = workers
+
+        def __next__(self) -> Any:
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+    dying = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0.1,))
+    dying.start()
+    watched = tt._Watched(Broken(dying))
+    assert watched._has_died(60)
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        next(watched)
+    with pytest.raises(ConnectionResetError):
+        next(tt._Watched(Broken()))
 
 
 def test_marked_images_are_left_out(tt: Any, write_json: Writer, tmp_path: Path) -> None:

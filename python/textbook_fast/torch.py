@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import Any, Self
 
 import numpy as np
@@ -232,12 +233,24 @@ class _Watched(Iterator[Any]):
 
     def __next__(self) -> Any:
         try:
-            return next(self._iterator)
+            try:
+                return next(self._iterator)
+            except (ConnectionError, EOFError) as error:
+                # What a dying worker leaves of its pipe. torch has looked whether it is
+                # dead already, which may have been a moment too early.
+                if not self._has_died():
+                    raise
+                raise RuntimeError("a worker of the DataLoader exited unexpectedly") from error
         except RuntimeError as error:
             lost = self._lost()
             if lost:
                 error.add_note(f"the samples that were lost with the worker: {lost}")
             raise
+
+    def _has_died(self, patience_seconds: float = 1.0) -> bool:
+        """Whether a worker is dead, or dies within that time."""
+        workers = getattr(self._iterator, "_workers", ())
+        return bool(wait([worker.sentinel for worker in workers], patience_seconds))
 
     def _lost(self) -> list[Any]:
         """The indices that dead workers had, by what torch's iterator remembers."""
