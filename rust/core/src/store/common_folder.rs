@@ -2,7 +2,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 /// What the names so far have in common; it ends in a slash, or is empty.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CommonFolder(Option<Vec<u8>>);
 
 impl CommonFolder {
@@ -16,6 +16,13 @@ impl CommonFolder {
             let same = common.iter().zip(name).take_while(|(one, other)| one == other).count();
             let shorter = end(common.get(..same).unwrap_or_default());
             common.truncate(shorter);
+        }
+    }
+
+    /// What these names and those of the other have in common.
+    pub fn append(&mut self, other: CommonFolder) {
+        if let Some(folder) = other.0 {
+            self.add(&folder);
         }
     }
 
@@ -42,6 +49,14 @@ mod tests {
                 common.add(name.as_bytes());
             }
             assert_eq!(common.into_bytes(), expected.as_bytes(), "{names:?}");
+            let mut joined = CommonFolder::default();
+            for name in names {
+                let mut one = CommonFolder::default();
+                one.add(name.as_bytes());
+                joined.append(one);
+                joined.append(CommonFolder::default());
+            }
+            assert_eq!(joined.into_bytes(), expected.as_bytes(), "{names:?}, one by one");
         }
     }
 }

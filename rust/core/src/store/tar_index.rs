@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::common_folder::CommonFolder;
 use super::tar_halves;
 use super::tar_header::{BLOCK, Kind};
 use super::tar_scan::End;
@@ -243,7 +244,7 @@ pub(super) fn build(source: &Source, progress: &Progress) -> Result<Found> {
     let Builder { mut entries, links, root, .. } = builder;
     entries.sort_unstable_by_key(|entry| (entry.hash, entry.place));
     let entries = Resolver { entries: &entries, links: &links, source }.resolve()?;
-    Ok(Found { entries, root: root.unwrap_or_default(), damage })
+    Ok(Found { entries, root: root.into_bytes(), damage })
 }
 
 /// What members are gathered in.
@@ -254,12 +255,13 @@ pub(super) struct Builder {
     members: u64,
     entries: Vec<Entry>,
     links: Vec<Link>,
-    root: Option<Vec<u8>>,
+    root: CommonFolder,
 }
 
 impl Builder {
     pub fn new(size: u64) -> Builder {
-        Builder { size, members: 0, entries: Vec::new(), links: Vec::new(), root: None }
+        let (entries, links) = (Vec::new(), Vec::new());
+        Builder { size, members: 0, entries, links, root: CommonFolder::default() }
     }
 
     /// Adds what another one gathered behind this one's members.
@@ -267,9 +269,7 @@ impl Builder {
         self.members = self.members.saturating_add(other.members);
         self.entries.extend(other.entries);
         self.links.extend(other.links);
-        if let Some(root) = other.root {
-            self.narrow_root_to(&root);
-        }
+        self.root.append(other.root);
     }
 
     pub fn take(&mut self, member: &Member<'_>) {
@@ -280,7 +280,7 @@ impl Builder {
         }
         let key = key(&name);
         if key.len() == name.len() && member.kind != Kind::Directory {
-            self.narrow_root(&name);
+            self.root.add(&name);
         }
         let hash = xxh3_64(key);
         let is_cut = member.data.checked_add(member.size).is_none_or(|end| end > self.size);
@@ -301,24 +301,6 @@ impl Builder {
         let head = blocks(member.data.saturating_sub(member.start));
         let size = u32::try_from(member.size).unwrap_or(u32::MAX);
         self.entries.push(Entry::new(hash, 0, member.start, (head, size), state));
-    }
-
-    /// Keeps the folders that all names have in common.
-    fn narrow_root(&mut self, name: &[u8]) {
-        if self.root.as_ref().is_none_or(|root| !name.starts_with(root)) {
-            self.narrow_root_to(name.strip_suffix(last_component(name)).unwrap_or_default());
-        }
-    }
-
-    fn narrow_root_to(&mut self, folder: &[u8]) {
-        let Some(root) = &mut self.root else {
-            self.root = Some(folder.to_vec());
-            return;
-        };
-        let same = root.iter().zip(folder).take_while(|(one, other)| one == other).count();
-        let common = root.get(..same).unwrap_or_default();
-        let end = memchr::memrchr(b'/', common).map_or(0, |slash| slash.saturating_add(1));
-        root.truncate(end);
     }
 }
 
