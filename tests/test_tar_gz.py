@@ -272,7 +272,10 @@ def test_no_rights_and_no_room(members: list[tuple[str, bytes]], tmp_path: Path)
         index(parts, index="/proc/none/x.tfidx")
     kept = resource.getrlimit(resource.RLIMIT_FSIZE)
     place = tmp_path / "x.tfidx"
-    for limit in (10, 3000, 12_000):
+    whole = tmp_path / "parts" / "whole.tfidx"
+    index(parts, index=str(whole))
+    size = whole.stat().st_size
+    for limit in (10, size // 4, size - 1):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, kept[1]))
         try:
             with pytest.raises(textbook_fast.SourceError, match="write") as caught:
