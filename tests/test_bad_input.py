@@ -23,7 +23,7 @@ from textbook_fast import FormatError, RecordError, TruncatedError
         (b"", "the file is empty", 0),
         (b" \n\t\r ", "only white space", 5),
         (b"not json", "begins with 'not json'", 0),
-        (b"\x1f\x8b\x08\x00", "gzip", 0),
+        (b"\x1f\x8b\x08\x00", "the file is cut", 4),
         (b"<html>", "HTML", 0),
         (b'{"images": []}', "a JSON object, not an array", 0),
         (b"[1, 2]", "element 0 of the array has to be an object, found a number", 1),

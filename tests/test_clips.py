@@ -66,18 +66,24 @@ def test_the_format_is_recognized(
     assert repr(clips[0]).startswith("<textbook_fast.ClipSample 0: ")
 
 
-def test_the_zip_says_what_to_do_and_then_opens(
+def test_the_zip_opens_as_it_is_and_unpacked(
     example_data: Path, tmp_path: Path, records: list[dict[str, Any]]
 ) -> None:
     name = "multimodal_textbook_meta_data.json"
     packed = tmp_path / f"{name}.zip"
     packed.write_bytes((example_data / packed.name).read_bytes())
-    with pytest.raises(textbook_fast.FormatError, match=r"is a zip file: .*textbook-fast unpack "):
-        textbook_fast.open(packed)
+    images = example_data / "sample_100_images"
+    of_zip = textbook_fast.open(packed, images=images)
     assert main(["unpack", str(packed)]) == 0
-    ds = textbook_fast.open(tmp_path / name)
-    assert isinstance(ds[0], ClipSample)
-    assert [sample.to_dict() for sample in ds] == records
+    unpacked = textbook_fast.open(tmp_path / name, images=images)
+    assert len(of_zip) == len(unpacked) == len(records)
+    for one, other, expected in zip(of_zip, unpacked, records, strict=True):
+        assert isinstance(one, ClipSample)
+        assert isinstance(other, ClipSample)
+        assert one.to_dict() == other.to_dict() == expected
+        assert one.clips == other.clips
+        assert one.to_interleaved().to_dict() == other.to_interleaved().to_dict()
+    assert (of_zip[3].image(0) == unpacked[3].image(0)).all()
 
 
 @pytest.mark.parametrize("separator", ["\n<s>", None])

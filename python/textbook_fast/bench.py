@@ -75,7 +75,7 @@ def bench(
     begin = time.perf_counter()
     ds = open_unkept(paths, images=images, threads=chosen)
     index_seconds = time.perf_counter() - begin
-    json_bytes = sum(info["bytes"] for info in ds.index_info)
+    json_bytes = sum(info["text_bytes"] for info in ds.index_info)
     order = list(range(len(ds)))
     random.Random(seed).shuffle(order)  # noqa: S311
     begin = time.perf_counter()

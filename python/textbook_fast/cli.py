@@ -64,8 +64,8 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     added = [
         _add(commands, "index", _index,
-             "build the index of JSON files and gzipped archives beside each; a pass that was "
-             "stopped goes on where it was",
+             "build the index of JSON files, compressed or not, and gzipped archives beside each; "
+             "over an archive a pass that was stopped goes on where it was",
              "textbook-fast index multimodal_textbook.json\n"
              "  textbook-fast index downloads/dataset_images_interval_7.tar.gz.part_*"),
         _add(commands, "info", _info, "say what a file holds and how it is indexed",
@@ -82,7 +82,8 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     added += cli_look.add_commands(functools.partial(_add, commands), _plain)
     index.add_argument(
         "paths", nargs="+", metavar="PATH",
-        help="JSON files, gzipped tar files or their parts (the first stands for all), or globs",
+        help="JSON files (also in .zip or .gz), gzipped tar files or their parts (the first "
+        "stands for all), or globs",
     )  # fmt: skip
     info.add_argument("paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob")
     index.add_argument(
@@ -199,7 +200,10 @@ def _info(arguments: argparse.Namespace) -> None:
     for info in ds.index_info:
         kind = {"array": "JSON array", "lines": "JSON Lines"}[info["layout"]]
         print(f"{info['path']}")
-        print(f"  {kind}, {info['bytes'] / 1e6:,.1f} MB, {info['samples']:,} samples")
+        size = f"{info['text_bytes'] / 1e6:,.1f} MB"
+        if info["packing"]:
+            size += f" ({info['packing']}, {info['bytes'] / 1e6:,.1f} MB in the file)"
+        print(f"  {kind}, {size}, {info['samples']:,} samples")
         print(f"  {_origin(info)}")
     print(f"fields   {', '.join(keys)}")
     print(f"images   {', '.join(roots) if roots else reason}")

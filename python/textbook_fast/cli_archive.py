@@ -61,7 +61,8 @@ def add_commands(add: AddCommand, plain: Callable[[str], str]) -> list[argparse.
     checking.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
     unpacking = add(
         "unpack", lambda arguments: _unpack(arguments, plain),
-        "write the JSON in a zip or gzip file beside it",
+        "write the JSON in a zip or gzip file beside it (to read it, open it as it is); a call "
+        "that was interrupted begins anew",
         "textbook-fast unpack multimodal_textbook_meta_data.json.zip",
     )  # fmt: skip
     unpacking.add_argument("path", metavar="PATH", help="a .json.zip, .json.gz or .jsonl.gz file")

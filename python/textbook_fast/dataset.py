@@ -67,8 +67,14 @@ def open(  # noqa: A001
     index is kept beside the file (``<name>.tfidx``), in the user's cache folder
     where that is not writable, or in memory with a warning. Nothing is parsed.
 
+    A ``.json.gz`` or ``.jsonl.gz``, and a ``.zip`` with one JSON file in it, are opened as
+    they are: the pass inflates the text once and verifies its checksum, and from then on a
+    sample is inflated from the last checkpoint before it. Above 1 GB only
+    ``textbook-fast index`` makes that pass.
+
     Args:
-        path: A file, several, or a glob. Several are one dataset, in order.
+        path: A file, several, or a glob. Several are one dataset, in order. Compressed ones
+            are told by their content.
         images: The folder of the images, a tar file of them (plain, gzipped, or the
             first of its parts), a folder of such files, a glob, or several of these;
             None to find it beside the JSON when the first image is needed. An image is
@@ -99,8 +105,10 @@ def open(  # noqa: A001
     Raises:
         SourceNotFoundError: A file, a folder or an archive of images is not there.
         SourcePermissionError: It may not be read.
-        IndexMissingError: A gzipped archive of more than 1 GB has no index yet.
-        FormatError: A file is no JSON array of objects. The message says where.
+        IndexMissingError: A gzipped archive or a compressed JSON file of more than 1 GB has
+            no index yet.
+        FormatError: A file is no JSON array of objects, or a compressed one is damaged. The
+            message says where.
         TruncatedError: A file ends in the middle of its array.
         ValueError: An argument is none of its choices.
 
@@ -127,7 +135,9 @@ def open_unkept(
 ) -> Dataset:
     """As `open`, with the index built anew, in memory alone. For measuring."""
     options = _Options("lazy", "map", recover=False, threads=check_threads(threads))
-    files = _open_files(expand(path), options, read_sidecar=False, write_sidecar=False)
+    files = _open_files(
+        expand(path), options, read_sidecar=False, write_sidecar=False, allows_long_pass=True
+    )
     return _with_images(files, options, images, "mark")
 
 
@@ -140,7 +150,8 @@ def build_index(
         TextbookError: As of `open`.
     """
     options = _Options("never", "map", recover=False, threads=check_threads(threads))
-    return _open_files(expand(path), options, read_sidecar=not rebuild).index_info
+    files = _open_files(expand(path), options, read_sidecar=not rebuild, allows_long_pass=True)
+    return files.index_info
 
 
 def _with_images(
@@ -490,6 +501,7 @@ def _open_files(
     expected: list[Identity] | None = None,
     read_sidecar: bool = True,
     write_sidecar: bool = True,
+    allows_long_pass: bool = False,
 ) -> _core.Files:
     return open_files(
         paths,
@@ -499,6 +511,7 @@ def _open_files(
         expected=expected,
         read_sidecar=read_sidecar,
         write_sidecar=write_sidecar,
+        allows_long_pass=allows_long_pass,
     )
 
 

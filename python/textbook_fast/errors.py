@@ -84,10 +84,11 @@ class SourceChangedError(TextbookError, RuntimeError):
 
 
 class IndexMissingError(TextbookError, FileNotFoundError):
-    """An archive of images is too large to be indexed unasked. It says which command does it.
+    """An archive of images, or a compressed JSON file, is too large to be indexed unasked.
+    It says which command does it.
 
     Attributes:
-        path: The archive, or its first part.
+        path: The archive, or its first part; the JSON file.
         command: The command to run.
     """
 

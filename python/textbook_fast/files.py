@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from textbook_fast import _core
-from textbook_fast.errors import FormatError, SourceNotFoundError
+from textbook_fast.errors import SourceNotFoundError
 from textbook_fast.index_info import Identity
 from textbook_fast.threads import choose_threads
 
@@ -27,41 +27,27 @@ def open_files(
     expected: list[Identity] | None = None,
     read_sidecar: bool = True,
     write_sidecar: bool = True,
+    allows_long_pass: bool = False,
 ) -> _core.Files:
-    """Opens files as one sequence of records; warns where an index cannot be kept."""
+    """Opens files as one sequence of records; warns where an index cannot be kept.
+
+    `allows_long_pass` is for who asked for the index of a large compressed file.
+    """
     chosen, _ = choose_threads(threads)
-    try:
-        files = _core.Files(
-            paths,
-            access=access,
-            recover=recover,
-            threads=chosen,
-            expected=expected,
-            read_sidecar=read_sidecar,
-            write_sidecar=write_sidecar,
-        )
-    except FormatError as error:
-        raise _of_archive(error) or error from None
+    files = _core.Files(
+        paths,
+        access=access,
+        recover=recover,
+        threads=chosen,
+        expected=expected,
+        read_sidecar=read_sidecar,
+        write_sidecar=write_sidecar,
+        allows_long_pass=allows_long_pass,
+    )
     for info in files.index_info:
         if info["warning"]:
             warnings.warn(info["warning"], RuntimeWarning, stacklevel=5)
     return files
-
-
-def _of_archive(error: FormatError) -> FormatError | None:
-    """What to do about a file that is no JSON because it is an archive of it."""
-    path = os.fspath(error.path)
-    with open(path, "rb") as file:
-        begin = file.read(4)
-    if not begin.startswith((b"PK", b"\x1f\x8b")):
-        return None
-    kind = "zip" if begin.startswith(b"PK") else "gzip"
-    return FormatError(
-        f"{path} is a {kind} file: samples are read at random, which a compressed text does not "
-        f"allow; write the JSON in it beside it with: textbook-fast unpack {path}",
-        path=path,
-        offset=0,
-    )
 
 
 def as_paths(path: PathLike | Sequence[PathLike]) -> list[str]:

@@ -16,6 +16,9 @@ class IndexInfo(TypedDict):
     Attributes:
         path: The file.
         bytes: Its size.
+        text_bytes: Size of the JSON text in it; of a file that is not compressed, its own.
+        packing: How the text lies in it: ``"deflate"`` (in gzip or a zip), ``"stored"`` (in
+            a zip), or None where it is the file.
         samples: How many samples it holds.
         layout: ``"array"`` or ``"lines"`` (JSON Lines).
         built_in_seconds: How long the pass took; None where the index was read.
@@ -25,6 +28,8 @@ class IndexInfo(TypedDict):
 
     path: str
     bytes: int
+    text_bytes: int
+    packing: str | None
     samples: int
     layout: str
     built_in_seconds: float | None

@@ -478,9 +478,12 @@ class VideoSource:
         for folder in folders:
             root = glob.escape(folder)
             for pattern in ("video_meta_data*.json", "video_meta_data/*.json"):
-                found = sorted(glob.glob(os.path.join(root, pattern)))
+                found: dict[str, str] = {}
+                for ending in ("", ".gz", ".zip"):
+                    for path in glob.glob(os.path.join(root, pattern + ending)):
+                        found.setdefault(path.removesuffix(ending), path)
                 if found:
-                    return found
+                    return [found[name] for name in sorted(found)]
         raise SourceNotFoundError(
             f"no video_meta_data*.json was found beside the JSON (in {', '.join(folders)}): "
             "pass videos=PATH to open()",

@@ -88,17 +88,17 @@ pub enum Error {
         /// What differs, and what to do.
         what: String,
     },
-    /// An archive is too large to be indexed unasked.
+    /// An archive or a compressed text is too large to be indexed unasked.
     #[error(
         "the index of {} ({} MB) {state}: build it with: textbook-fast index {}",
         path.display(), bytes / 1_000_000, path.display()
     )]
     IndexMissing {
-        /// The archive's first part.
+        /// The archive's first part, or the file.
         path: PathBuf,
         /// What is the matter with the index: "has not been built".
         state: &'static str,
-        /// Bytes of the archive.
+        /// Bytes of the archive or the file.
         bytes: u64,
     },
     /// A bug in this library. The message is the panic's.

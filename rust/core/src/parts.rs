@@ -108,12 +108,13 @@ impl Parts {
 
     fn cut(&self, number: usize, places: Range<usize>, mut first: usize, to: &mut Vec<Chunk>) {
         let part = &self.parts[number];
+        let most = part.source.piece(CHUNK);
         let mut start = places.start;
         while start < places.end {
             let begin = part.index.span(start, &part.source).map_or(0, |span| span.start);
             let mut stop = start;
             let mut bytes = 0;
-            while stop < places.end && bytes < CHUNK {
+            while stop < places.end && bytes < most {
                 // A record that has no place is told of when it is read.
                 let end = part.index.span(stop, &part.source).map_or(begin, |span| span.end);
                 bytes = end.saturating_sub(begin);

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use textbook_core::Error;
-use textbook_core::index::{Layout, OffsetIndex, Options, Origin, Progress};
+use textbook_core::index::{self, Layout, LongPass, Options, Origin, Progress};
 use textbook_core::parts::{Part, Parts};
 use textbook_core::source::{Access, Identity, Source};
 
@@ -33,7 +33,7 @@ impl Files {
 #[pymethods]
 impl Files {
     #[new]
-    #[pyo3(signature = (paths, *, access, recover, threads, expected=None, read_sidecar=true, write_sidecar=true, progress=true))]
+    #[pyo3(signature = (paths, *, access, recover, threads, expected=None, read_sidecar=true, write_sidecar=true, allows_long_pass=false, progress=true))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
     #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
     fn new(
@@ -45,11 +45,13 @@ impl Files {
         expected: Option<Vec<IdentityTuple>>,
         read_sidecar: bool,
         write_sidecar: bool,
+        allows_long_pass: bool,
         progress: bool,
     ) -> PyResult<Files> {
         let access = if access == "read" { Access::Read } else { Access::Map };
         let level = textbook_simd::Level::active();
         let options = Options { threads, recover, read_sidecar, write_sidecar, level };
+        let long = if allows_long_pass { LongPass::Allowed } else { LongPass::Refused };
         let mut parts = Parts::default();
         for (number, path) in paths.into_iter().enumerate() {
             let source = Source::open(&path, access).map_err(|error| to_pyerr(py, &error))?;
@@ -61,14 +63,13 @@ impl Files {
                     return Err(to_pyerr(py, &Error::SourceChanged { path, what }));
                 }
             }
-            let source = Arc::new(source);
             let title = Title { verb: "indexing", path: &path, shows_progress: progress };
             let state = Arc::new(Progress::default());
             let work = {
-                let (source, state) = (Arc::clone(&source), Arc::clone(&state));
-                move || OffsetIndex::open(&source, options, &state)
+                let state = Arc::clone(&state);
+                move || index::open(source, options, long, &state)
             };
-            let index = watched(py, &title, &state, work)?;
+            let (source, index) = watched(py, &title, &state, work)?;
             parts.push(source, index);
         }
         Ok(Files { parts: Arc::new(parts) })
@@ -138,7 +139,9 @@ impl Files {
 fn info<'py>(py: Python<'py>, part: &Part) -> PyResult<Bound<'py, PyDict>> {
     let info = PyDict::new(py);
     info.set_item("path", part.source.path().as_os_str())?;
-    info.set_item("bytes", part.source.size())?;
+    info.set_item("bytes", part.source.file_size())?;
+    info.set_item("text_bytes", part.source.size())?;
+    info.set_item("packing", part.source.packing())?;
     info.set_item("samples", part.index.len())?;
     let layout = match part.index.layout() {
         Layout::Array => "array",

@@ -19,6 +19,7 @@ mod record;
 mod search;
 mod tar;
 mod transform;
+mod unpack;
 mod watch;
 
 use pyo3::prelude::*;
@@ -36,6 +37,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<pack::TarReader>()?;
     module.add_class::<record::Record>()?;
     module.add_class::<search::Search>()?;
+    module.add_class::<unpack::TextPieces>()?;
     module.add_function(wrap_pyfunction!(batch::take_memory, module)?)?;
     module.add_function(wrap_pyfunction!(columns::check_column, module)?)?;
     module.add_function(wrap_pyfunction!(columns::read_columns, module)?)?;

@@ -74,10 +74,16 @@ pub fn build(source: &Arc<Source>, plan: Plan, progress: &Arc<Progress>) -> Resu
 }
 
 /// What a thread has found in its chunk.
-struct Scanned {
-    starts: Vec<u64>,
-    state: State,
-    fault: Option<Fault>,
+pub(super) struct Scanned {
+    pub starts: Vec<u64>,
+    pub state: State,
+    pub fault: Option<Fault>,
+}
+
+impl Default for Scanned {
+    fn default() -> Scanned {
+        Scanned { starts: Vec::new(), state: State::START, fault: None }
+    }
 }
 
 /// A chunk and the state that it is guessed to begin in.
@@ -103,7 +109,7 @@ fn array(source: &Arc<Source>, plan: Plan, start: u64, progress: &Arc<Progress>)
         }
     };
     let scanned = pool::run(plan.threads, chunks.len(), task);
-    let mut joined = Scanned { starts: Vec::new(), state: State::START, fault: None };
+    let mut joined = Scanned::default();
     for (chunk, scanned) in chunks.iter().zip(scanned) {
         let scanned = scanned.map_err(|panic| bug(source, &panic.0))??;
         let is_right = chunk.guess.is_some_and(|guess| guess.agrees(&joined.state));
@@ -200,7 +206,7 @@ fn anchor(source: &Source, level: Level, start: u64) -> Result<Option<Vec<u8>>> 
 }
 
 /// The index, or what is wrong with the text.
-fn finish(source: &Source, plan: Plan, joined: Scanned) -> Result<Found> {
+pub(super) fn finish(source: &Source, plan: Plan, joined: Scanned) -> Result<Found> {
     let Scanned { mut starts, state, fault } = joined;
     let path = source.path().to_owned();
     if let Some(fault) = fault {

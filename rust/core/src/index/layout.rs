@@ -26,6 +26,8 @@ pub(super) struct Detected {
     pub is_single: bool,
 }
 
+/// So much of a text is looked at to name what it is: a header of tar.
+const HEAD: u64 = 512;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn is_space(byte: u8) -> bool {
@@ -47,8 +49,8 @@ pub(super) fn detect(source: &Source, level: Level) -> Result<Detected> {
         b'[' => Ok(array),
         b'{' => object(source, level, start),
         _ => {
-            let what =
-                source.with_range(start..source.size().min(start + 8), |head| Ok(name_of(head)))?;
+            let what = source
+                .with_range(start..source.size().min(start + HEAD), |head| Ok(name_of(head)))?;
             error(start, format!("a JSON array of samples begins with '[', but {what}"))
         }
     }
@@ -73,7 +75,7 @@ fn first_byte(source: &Source) -> Result<Option<(u64, u8)>> {
 
 /// A text that begins with an object: JSON Lines, or a single object.
 fn object(source: &Source, level: Level, start: u64) -> Result<Detected> {
-    let is_named = has_lines_name(source.path());
+    let is_named = has_lines_name(source.name());
     let detected = |is_single| Ok(Detected { layout: Layout::Lines, start, is_single });
     let end = end_of_object(source, level, start)?;
     let line = match end {
@@ -146,7 +148,7 @@ fn rest_is_blank(source: &Source, mut at: u64) -> Result<bool> {
 }
 
 /// What a text that is no array seems to be.
-fn name_of(head: &[u8]) -> String {
+pub(super) fn name_of(head: &[u8]) -> String {
     let by_magic = [
         (&b"\x1f\x8b"[..], "this is gzip: unpack it first"),
         (b"PK\x03\x04", "this is a zip archive: unpack it first"),
@@ -166,5 +168,8 @@ fn name_of(head: &[u8]) -> String {
             return name.to_owned();
         }
     }
-    format!("this begins with '{}'", head.escape_ascii())
+    if head.get(257..262) == Some(b"ustar") {
+        return "this is a tar archive: images are given as images=".to_owned();
+    }
+    format!("this begins with '{}'", head[..head.len().min(8)].escape_ascii())
 }

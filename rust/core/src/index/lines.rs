@@ -14,7 +14,7 @@ use crate::pool;
 use crate::source::Source;
 
 /// What a chunk of the file holds. Its first line may have begun before it.
-struct Piece {
+pub(super) struct Piece {
     /// The first byte before any line feed that is no white space, and where it is.
     head: Option<(u64, u8)>,
     has_line_feed: bool,
@@ -44,10 +44,20 @@ pub(super) fn build(
             Ok::<Piece, Error>(piece)
         }
     };
+    let pieces = pool::run(plan.threads, count, task).into_iter();
+    join(source, plan, pieces.map(|piece| piece.map_err(|panic| bug(source, &panic.0))?))
+}
+
+/// Joins pieces that follow each other, from the first line on.
+pub(super) fn join(
+    source: &Source,
+    plan: Plan,
+    pieces: impl Iterator<Item = Result<Piece>>,
+) -> Result<Found> {
     let mut starts = Vec::new();
     let mut is_blank = true;
-    for piece in pool::run(plan.threads, count, task) {
-        let piece = piece.map_err(|panic| bug(source, &panic.0))??;
+    for piece in pieces {
+        let piece = piece?;
         let head = piece.head.filter(|_| is_blank);
         let wrong = head.filter(|&(_, byte)| byte != b'{').map(|wrong| (wrong, starts.len()));
         let wrong = wrong.or_else(|| {
@@ -69,7 +79,7 @@ pub(super) fn build(
 }
 
 /// Finds the lines of a chunk.
-fn look(bytes: &[u8], offset: u64) -> Piece {
+pub(super) fn look(bytes: &[u8], offset: u64) -> Piece {
     let first = memchr(b'\n', bytes);
     let head = first_byte(bytes, 0, first.unwrap_or(bytes.len()));
     let mut piece = Piece {

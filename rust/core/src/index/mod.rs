@@ -2,6 +2,7 @@
 //! kept in a sidecar file. Parses no record.
 
 mod build;
+mod incremental;
 mod layout;
 mod lines;
 mod lock;
@@ -10,6 +11,7 @@ mod scan;
 #[cfg(test)]
 pub(crate) mod scan_tests;
 pub(crate) mod sidecar;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -22,11 +24,13 @@ use textbook_simd::Level;
 
 use crate::error::{Error, Result};
 use crate::source::Source;
+use crate::source::packing::{self, Packing};
 use build::{Found, Plan};
 pub use layout::Layout;
 use layout::is_space;
 pub use progress::Progress;
 pub use sidecar::content_hash;
+pub use stream::Unpacked;
 
 /// The pass goes over the file in pieces of this size: small enough that a fork, a
 /// stop and the progress bar wait for milliseconds, large enough to cost nothing.
@@ -45,6 +49,37 @@ pub struct Options {
     pub write_sidecar: bool,
     /// The instruction set of the pass.
     pub level: Level,
+}
+
+/// Whether a pass that takes long may be made: one that inflates more than 1 GB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongPass {
+    /// It was asked for.
+    Allowed,
+    /// It ends in [`Error::IndexMissing`].
+    Refused,
+}
+
+/// Where the records of a file lie, whatever the file is packed in: the source then is the
+/// text in it.
+pub fn open(
+    source: Source,
+    options: Options,
+    long: LongPass,
+    progress: &Arc<Progress>,
+) -> Result<(Arc<Source>, OffsetIndex)> {
+    let packed = packing::detect(&source)?;
+    let source = match &packed.packing {
+        Packing::Deflated { .. } => return stream::open(source, &packed, options, long, progress),
+        Packing::Stored { range, .. } => {
+            let range = range.clone();
+            source.into_window(range, packed.name)
+        }
+        Packing::Plain => source,
+    };
+    let source = Arc::new(source);
+    let index = OffsetIndex::open(&source, options, progress)?;
+    Ok((source, index))
 }
 
 /// How an index came to be.

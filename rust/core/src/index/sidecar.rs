@@ -16,7 +16,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
@@ -44,23 +46,30 @@ pub(super) struct Loaded {
 
 /// Offsets in a mapped file.
 #[derive(Debug)]
-pub(super) struct MappedStarts(Map);
+pub(super) struct MappedStarts {
+    map: Arc<Map>,
+    range: Range<usize>,
+}
 
 impl MappedStarts {
+    pub fn new(map: Arc<Map>, range: Range<usize>) -> MappedStarts {
+        MappedStarts { map, range }
+    }
+
     pub fn len(&self) -> usize {
-        (self.0.bytes().len().saturating_sub(HEADER)) / 8
+        self.range.len() / 8
     }
 
     pub fn get(&self, index: usize) -> Option<u64> {
-        let at = index.checked_mul(8)?.checked_add(HEADER)?;
-        let bytes = self.0.bytes().get(at..)?.first_chunk::<8>()?;
+        let at = index.checked_mul(8)?;
+        let bytes = self.map.bytes().get(self.range.clone())?.get(at..)?.first_chunk::<8>()?;
         Some(u64::from_le_bytes(*bytes))
     }
 }
 
-/// A hash of the length and of pieces of the content.
+/// A hash of the length and of pieces of the file.
 pub fn content_hash(source: &Source) -> Result<u64> {
-    let size = source.size();
+    let size = source.file_size();
     let mut hash = Xxh3Default::new();
     hash.update(&size.to_le_bytes());
     let last = size.saturating_sub(PIECE);
@@ -68,7 +77,7 @@ pub fn content_hash(source: &Source) -> Result<u64> {
         // 128-bit, so that no length overflows.
         let at = u128::from(last) * u128::from(piece) / u128::from(PIECES - 1);
         let at = u64::try_from(at).unwrap_or(last);
-        source.with_range(at..size.min(at + PIECE), |bytes| {
+        source.with_file_range(at..size.min(at + PIECE), |bytes| {
             hash.update(bytes);
             Ok(())
         })?;
@@ -76,7 +85,7 @@ pub fn content_hash(source: &Source) -> Result<u64> {
     Ok(hash.digest())
 }
 
-fn layout_code(layout: Layout) -> u32 {
+pub(super) fn layout_code(layout: Layout) -> u32 {
     match layout {
         Layout::Array => 0,
         Layout::Lines => 1,
@@ -106,7 +115,9 @@ pub(super) fn load(path: &Path, source: &Source, content_hash: u64) -> Option<Lo
     let end = word(56)?;
     let mtime = word(40)?.cast_signed();
     let is_other_time = mtime != source.identity().mtime_ns;
-    fits.then_some(Loaded { layout, starts: MappedStarts(map), end, is_other_time })
+    let range = HEADER..map.bytes().len();
+    let starts = MappedStarts::new(Arc::new(map), range);
+    fits.then_some(Loaded { layout, starts, end, is_other_time })
 }
 
 fn pack(version: u32, layout: u32) -> u64 {
@@ -147,8 +158,13 @@ pub(super) fn save(
 
 /// Writes a file whole or not at all: under a temporary name, synced, then renamed.
 pub(crate) fn write_renamed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_pieces(path, &[bytes])
+}
+
+/// As [`write_renamed`], of bytes that lie in several pieces.
+pub(super) fn write_pieces(path: &Path, pieces: &[&[u8]]) -> std::io::Result<()> {
     let temporary = temporary_name(path);
-    let written = write_synced(&temporary, bytes).and_then(|()| {
+    let written = write_synced(&temporary, pieces).and_then(|()| {
         std::fs::rename(&temporary, path)?;
         sync_folder_of(path);
         Ok(())
@@ -166,9 +182,11 @@ pub(crate) fn sync_folder_of(path: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_synced(path: &Path, pieces: &[&[u8]]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
+    for piece in pieces {
+        file.write_all(piece)?;
+    }
     file.sync_all()
 }
 

@@ -5,16 +5,22 @@ use std::io;
 
 use memmap2::{Advice, Mmap, MmapOptions};
 
-/// A whole file in memory, read-only.
+/// A whole file in memory, read-only; or bytes that could not be written to one.
 #[derive(Debug)]
-pub struct Map(Option<Mmap>);
+pub struct Map(Bytes);
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
 
 impl Map {
     /// Maps the first `size` bytes.
     #[allow(unsafe_code, reason = "a memory map")]
     pub fn new(file: &File, size: u64) -> io::Result<Map> {
         if size == 0 {
-            return Ok(Map(None));
+            return Ok(Map::of_memory(Vec::new()));
         }
         let length = usize::try_from(size).map_err(io::Error::other)?;
         // SAFETY: the map is private and read-only, so this process never writes
@@ -28,11 +34,19 @@ impl Map {
         // Huge pages halve the cost of a pass where the file system has them, and
         // are refused where it does not: no reason to fail.
         let _ = map.advise(Advice::HugePage);
-        Ok(Map(Some(map)))
+        Ok(Map(Bytes::Mapped(map)))
+    }
+
+    /// Bytes that are in memory.
+    pub fn of_memory(bytes: Vec<u8>) -> Map {
+        Map(Bytes::Owned(bytes))
     }
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
+        match &self.0 {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(bytes) => bytes,
+        }
     }
 }

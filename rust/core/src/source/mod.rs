@@ -1,8 +1,11 @@
-//! Where the bytes of a JSON file come from: a memory map, or pread. A source
-//! remembers which file it opened and notices when that is no longer the same.
-//! Knows no JSON.
+//! Where the bytes of a JSON file come from: a memory map, or pread; the whole file, a
+//! range of it, or what is compressed in it. A source remembers which file it opened and
+//! notices when that is no longer the same. Knows no JSON.
 
+pub(crate) mod checkpoints;
+pub(crate) mod inflated;
 mod map;
+pub(crate) mod packing;
 
 use std::fs::{File, Metadata};
 use std::io::ErrorKind;
@@ -12,8 +15,12 @@ use std::path::{Path, PathBuf};
 
 use crate::buffers::Buffer;
 use crate::error::{Error, Result};
+use crate::inflate::stream::Framing;
 use crate::pool;
+use checkpoints::Checkpoints;
+use inflated::Inflated;
 pub(crate) use map::Map;
+use packing::{Packed, Packing};
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +80,15 @@ pub fn sync_filesystem_of(path: &Path) -> Result<()> {
 /// A range smaller than this is read into memory of its own.
 const SMALL: usize = 64 << 10;
 
+/// What of the file is the content.
+#[derive(Debug)]
+enum Content {
+    Whole,
+    /// A range of the file.
+    Window(Range<u64>),
+    Inflated(Inflated),
+}
+
 /// An open file.
 #[derive(Debug)]
 pub struct Source {
@@ -80,6 +96,9 @@ pub struct Source {
     file: File,
     identity: Identity,
     map: Option<Map>,
+    content: Content,
+    /// What the content is called, where that is not the file.
+    name: Option<PathBuf>,
 }
 
 impl Source {
@@ -100,7 +119,23 @@ impl Source {
             Access::Map => Some(Map::new(&file, identity.size).map_err(io)?),
             Access::Read => None,
         };
-        Ok(Source { path: path.to_owned(), file, identity, map })
+        let (content, name) = (Content::Whole, None);
+        Ok(Source { path: path.to_owned(), file, identity, map, content, name })
+    }
+
+    /// The same file, of which only a range counts.
+    pub(crate) fn into_window(self, range: Range<u64>, name: PathBuf) -> Source {
+        Source { content: Content::Window(range), name: Some(name), ..self }
+    }
+
+    /// The same file, of which the text counts that is compressed in it.
+    pub(crate) fn into_inflated(self, checkpoints: Checkpoints, packed: &Packed) -> Source {
+        let (framing, end) = match &packed.packing {
+            Packing::Deflated { range, framing } => (*framing, range.end),
+            _ => (Framing::Gzip, self.file_size()),
+        };
+        let content = Content::Inflated(Inflated::new(checkpoints, framing, end));
+        Source { content, name: Some(packed.name.clone()), ..self }
     }
 
     /// The path it was opened by.
@@ -109,10 +144,47 @@ impl Source {
         &self.path
     }
 
-    /// Its length in bytes when it was opened.
+    /// The path by which the kind of its content is told: that of what is in an archive.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        self.name.as_deref().unwrap_or(&self.path)
+    }
+
+    /// The length of its content in bytes when it was opened.
     #[must_use]
     pub fn size(&self) -> u64 {
+        match &self.content {
+            Content::Whole => self.identity.size,
+            Content::Window(range) => range.end - range.start,
+            Content::Inflated(inflated) => inflated.length(),
+        }
+    }
+
+    /// The length of the file in bytes when it was opened.
+    #[must_use]
+    pub fn file_size(&self) -> u64 {
         self.identity.size
+    }
+
+    /// How the content lies in the file: "stored" or "deflate" in an archive; `None` where
+    /// it is the file.
+    #[must_use]
+    pub fn packing(&self) -> Option<&'static str> {
+        match &self.content {
+            Content::Whole => None,
+            Content::Window(_) => Some("stored"),
+            Content::Inflated(_) => Some("deflate"),
+        }
+    }
+
+    /// A pass goes over the content in pieces of so many bytes, or of `usual` ones.
+    #[must_use]
+    pub fn piece(&self, usual: u64) -> u64 {
+        match &self.content {
+            // A piece begins inside of a segment, whose beginning is inflated for nothing.
+            Content::Inflated(_) => usual.max(8 * checkpoints::SEGMENT),
+            _ => usual,
+        }
     }
 
     /// Which file it was when it was opened.
@@ -121,10 +193,18 @@ impl Source {
         self.identity
     }
 
-    /// All its bytes, where it is mapped.
+    /// All bytes of its content, where they are mapped.
     #[must_use]
     pub fn mapped(&self) -> Option<&[u8]> {
-        self.map.as_ref().map(Map::bytes)
+        let bytes = self.map.as_ref().map(Map::bytes)?;
+        match &self.content {
+            Content::Whole => Some(bytes),
+            Content::Window(range) => {
+                let place = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
+                bytes.get(place(range.start)..place(range.end))
+            }
+            Content::Inflated(_) => None,
+        }
     }
 
     /// Fails where the open file was overwritten or cut since. One that was renamed
@@ -138,31 +218,59 @@ impl Source {
         }
     }
 
-    /// Replaces the content of `bytes` by a range of the file, which is checked
+    /// Replaces the content of `bytes` by a range of its own, which is checked
     /// to be unchanged first. Under a map a race remains: a file that is cut between
     /// the check and the copy ends the process with SIGBUS. [`Access::Read`] has none.
     pub fn read_into(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
         self.check_unchanged()?;
         bytes.clear();
-        let (start, length) = self.checked(&range)?;
+        let (start, length) = self.checked(&range, self.size())?;
         if let Some(found) = self.mapped() {
             bytes.extend_from_slice(&found[start..start + length]);
             return Ok(());
         }
         bytes.resize(length, 0);
-        self.pread(bytes, range.start)
+        match &self.content {
+            Content::Inflated(inflated) => inflated.fill(self, bytes, range.start),
+            Content::Whole => self.pread(bytes, range.start),
+            Content::Window(window) => self.pread(bytes, window.start + range.start),
+        }
     }
 
-    /// Hands a range of the file to `look`: of the map, or read into memory of the
-    /// cache. For passes over the whole file: nothing is checked to be unchanged.
+    /// Hands a range of the content to `look`: of the map, or read into memory of the
+    /// cache. For passes over the whole content: nothing is checked to be unchanged.
     pub fn with_range<R>(
         &self,
         range: Range<u64>,
         look: impl FnOnce(&[u8]) -> Result<R>,
     ) -> Result<R> {
-        let (start, length) = self.checked(&range)?;
-        if let Some(found) = self.mapped() {
-            return look(&found[start..start + length]);
+        let (_, length) = self.checked(&range, self.size())?;
+        match &self.content {
+            Content::Whole => self.with_file_range(range, look),
+            Content::Window(window) => {
+                self.with_file_range(window.start + range.start..window.start + range.end, look)
+            }
+            Content::Inflated(inflated) if Inflated::is_in_one(&range) => {
+                inflated.with(self, range, look)
+            }
+            Content::Inflated(inflated) => {
+                let _pass = pool::enter();
+                let mut buffer = Buffer::take(length);
+                inflated.fill(self, &mut buffer, range.start)?;
+                look(&buffer)
+            }
+        }
+    }
+
+    /// As [`Source::with_range`], of the file whatever its content is.
+    pub(crate) fn with_file_range<R>(
+        &self,
+        range: Range<u64>,
+        look: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<R> {
+        let (start, length) = self.checked(&range, self.file_size())?;
+        if let Some(map) = &self.map {
+            return look(&map.bytes()[start..start + length]);
         }
         if length < SMALL {
             let mut buffer = vec![0; length];
@@ -176,11 +284,12 @@ impl Source {
         look(&buffer)
     }
 
-    /// Fills `bytes` with what lies at `offset`. Nothing is checked to be unchanged.
+    /// Fills `bytes` with what lies at `offset` of the file. Nothing is checked to be unchanged.
     pub(crate) fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        let (start, length) = self.checked(&(offset..offset.saturating_add(bytes.len() as u64)))?;
-        match self.mapped() {
-            Some(found) => bytes.copy_from_slice(&found[start..start + length]),
+        let range = offset..offset.saturating_add(bytes.len() as u64);
+        let (start, length) = self.checked(&range, self.file_size())?;
+        match &self.map {
+            Some(map) => bytes.copy_from_slice(&map.bytes()[start..start + length]),
             None => self.pread(bytes, offset)?,
         }
         Ok(())
@@ -196,7 +305,7 @@ impl Source {
     ) -> Result<()> {
         use std::io::IoSliceMut;
         let (one, all) = (first.len(), first.len() + second.len());
-        self.checked(&(offset..offset.saturating_add(all as u64)))?;
+        self.checked(&(offset..offset.saturating_add(all as u64)), self.file_size())?;
         let mut buffers = [IoSliceMut::new(first), IoSliceMut::new(second)];
         let read = rustix::io::preadv(&self.file, &mut buffers, offset);
         let read = read.map_err(|errno| self.io("read", errno.into()))?;
@@ -215,9 +324,9 @@ impl Source {
         let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(length), Advice::WillNeed);
     }
 
-    /// Start and length of a range that lies in the file.
-    fn checked(&self, range: &Range<u64>) -> Result<(usize, usize)> {
-        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size());
+    /// Start and length of a range that lies in the first `size` bytes.
+    fn checked(&self, range: &Range<u64>, size: u64) -> Result<(usize, usize)> {
+        let length = range.end.checked_sub(range.start).filter(|_| range.end <= size);
         let length = length.and_then(|length| usize::try_from(length).ok());
         match (usize::try_from(range.start), length) {
             (Ok(start), Some(length)) => Ok((start, length)),
@@ -225,10 +334,8 @@ impl Source {
                 path: self.path.clone(),
                 offset: range.start,
                 reason: format!(
-                    "bytes {} to {} are wanted, but the file has {}",
-                    range.start,
-                    range.end,
-                    self.size()
+                    "bytes {} to {} are wanted, but there are {size}",
+                    range.start, range.end
                 ),
             }),
         }

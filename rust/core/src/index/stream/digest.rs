@@ -1,0 +1,125 @@
+//! What is made of the segments of a text as they come out: checksums, windows and
+//! checkpoints, and the offset index of the JSON.
+
+use flate2::{Compress, Compression, FlushCompress};
+
+use super::pass::{Ended, Segment, damaged};
+use crate::error::Result;
+use crate::index::incremental::Incremental;
+use crate::inflate::WINDOW;
+use crate::source::Source;
+use crate::source::checkpoints::{self, CHECKED, WindowPlace};
+
+/// Windows are compressed for their size, but not for long.
+const LEVEL: u32 = 4;
+
+/// The checksums of a stream's members.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    crc: crc32fast::Hasher,
+    /// Bytes of this gzip member.
+    of_member: u64,
+}
+
+impl Sums {
+    /// Compares what the members' trailers say.
+    pub fn take(&mut self, source: &Source, segment: &Segment) -> Result<()> {
+        let mut from = 0;
+        for member in &segment.members {
+            self.add(&segment.text()[from..member.at]);
+            from = member.at;
+            let found = std::mem::take(&mut self.crc).finalize();
+            if found != member.crc {
+                let reason = format!(
+                    "the CRC-32 of the text is {found:08x}, the file says {:08x}: it is damaged \
+                     before this place",
+                    member.crc
+                );
+                return Err(damaged(source, member.byte, &reason));
+            }
+            if self.of_member as u32 != member.length {
+                let reason = "the length of the text is not what the file says";
+                return Err(damaged(source, member.byte, reason));
+            }
+            self.of_member = 0;
+        }
+        self.add(&segment.text()[from..]);
+        Ok(())
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.crc.update(bytes);
+        self.of_member += bytes.len() as u64;
+    }
+}
+
+/// What was made of all segments so far.
+pub(super) struct Digest<'a> {
+    source: &'a Source,
+    pub json: Incremental,
+    sums: Sums,
+    compress: Compress,
+    /// Bytes of text.
+    pub length: u64,
+    pub windows: Vec<u8>,
+    pub points: Vec<u8>,
+    pub checks: Vec<u8>,
+    /// Where the file is cut.
+    pub cut: Option<u64>,
+}
+
+impl<'a> Digest<'a> {
+    pub fn new(source: &'a Source, level: textbook_simd::Level) -> Digest<'a> {
+        Digest {
+            source,
+            json: Incremental::new(level),
+            sums: Sums::default(),
+            compress: Compress::new(Compression::new(LEVEL), false),
+            length: 0,
+            windows: Vec::new(),
+            points: Vec::new(),
+            checks: Vec::new(),
+            cut: None,
+        }
+    }
+
+    /// Takes the next segment.
+    pub fn take(&mut self, segment: &Segment) -> Result<()> {
+        let text = segment.text();
+        self.sums.take(self.source, segment)?;
+        if !text.is_empty() {
+            let place = self.keep_window(segment);
+            self.points.extend_from_slice(&checkpoints::encode(&segment.point, place));
+            for block in text.chunks(CHECKED as usize) {
+                self.checks.extend_from_slice(&crc32c::crc32c(block).to_le_bytes());
+            }
+            self.json.take(text, self.length);
+            self.length += text.len() as u64;
+        }
+        if let Ended::Cut(byte) = segment.ended {
+            self.cut = Some(byte);
+        }
+        Ok(())
+    }
+
+    /// Keeps of the window what the segment refers to.
+    fn keep_window(&mut self, segment: &Segment) -> WindowPlace {
+        let offset = self.windows.len() as u64;
+        if segment.used.iter().all(|&bits| bits == 0) {
+            return WindowPlace { offset, length: 0, crc32c: crc32c::crc32c(&[]) };
+        }
+        let mut window = vec![0; WINDOW];
+        let bits = segment.used.iter().flat_map(|bits| (0..64).map(move |bit| bits >> bit & 1));
+        for ((place, &byte), bit) in window.iter_mut().zip(segment.window()).zip(bits) {
+            *place = if bit == 1 { byte } else { 0 };
+        }
+        self.compress.reset();
+        // What does not get smaller gets larger by a few bytes for each stored block.
+        let mut packed = Vec::with_capacity(WINDOW + 64);
+        let ended = self.compress.compress_vec(&window, &mut packed, FlushCompress::Finish);
+        debug_assert!(matches!(ended, Ok(flate2::Status::StreamEnd)), "it fits: {ended:?}");
+        self.windows.extend_from_slice(&packed);
+        let crc32c = crc32c::crc32c(&packed);
+        WindowPlace { offset, length: packed.len() as u32, crc32c }
+    }
+}

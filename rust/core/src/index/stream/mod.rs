@@ -1,0 +1,273 @@
+//! The index of a compressed text: its checkpoints and where its records lie, made in one
+//! pass that inflates it once and verifies its checksum, and kept in one sidecar file.
+
+#![allow(clippy::cast_possible_truncation, reason = "lengths within a segment, CRC fields")]
+
+mod digest;
+mod file;
+mod pass;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{channel, sync_channel};
+use std::time::Instant;
+
+use super::build::{Found, Plan};
+use super::incremental::Incremental;
+use super::layout::{is_space, name_of};
+use super::{CHUNK, LongPass, OffsetIndex, Options, Origin, Progress, Starts, lock, sidecar};
+use crate::error::{Error, Result};
+use crate::source::checkpoints::{Checkpoints, Places};
+use crate::source::packing::{Packed, Packing};
+use crate::source::{Map, Source};
+use digest::Digest;
+use file::Body;
+use pass::{Ended, Pass};
+pub use unpack::Unpacked;
+
+/// A compressed file up to this size is inflated when it is opened; a larger one only when
+/// that is asked for, since it takes long. As for archives of images.
+const SMALL: u64 = 1_000_000_000;
+/// In the cache folder, which nobody asked for, no larger index than this is kept.
+const MAX_CACHED_INDEX: usize = 100_000_000;
+/// So many segments wait between inflating and what is made of them.
+const WAITING: usize = 3;
+
+/// Opens a compressed text: by its sidecar, or by the pass, which leaves one.
+pub(super) fn open(
+    source: Source,
+    packed: &Packed,
+    options: Options,
+    long: LongPass,
+    progress: &Arc<Progress>,
+) -> Result<(Arc<Source>, OffsetIndex)> {
+    let Packing::Deflated { framing, .. } = packed.packing else {
+        return Err(super::build::bug(&source, "a text that is not compressed"));
+    };
+    let hash = sidecar::content_hash(&source)?;
+    let places = sidecar::places(&source);
+    let load = || {
+        let read = (options.read_sidecar && !options.recover).then_some(places.iter());
+        read.into_iter().flatten().find_map(|place| {
+            let (loaded, checkpoints) = file::load(place, &source, framing, hash)?;
+            Some((OffsetIndex::from_sidecar(loaded, place), checkpoints))
+        })
+    };
+    if let Some((index, checkpoints)) = load() {
+        return Ok((Arc::new(source.into_inflated(checkpoints, packed)), index));
+    }
+    if source.file_size() > SMALL {
+        check_is_json(&source, packed)?;
+        if long == LongPass::Refused {
+            let state = if places.iter().any(|place| place.exists()) {
+                "does not fit it: it was another file then, or is damaged"
+            } else {
+                "has not been built"
+            };
+            let (path, bytes) = (source.path().to_owned(), source.file_size());
+            return Err(Error::IndexMissing { path, state, bytes });
+        }
+    }
+    let keeps = options.write_sidecar && !options.recover;
+    let _lock = if keeps { lock::wait(source.path(), progress)? } else { None };
+    // Whoever held the lock before may have written what is wanted.
+    if let Some((index, checkpoints)) = load() {
+        return Ok((Arc::new(source.into_inflated(checkpoints, packed)), index));
+    }
+    let begin = Instant::now();
+    let made = inflate(&source, packed, options, progress)?;
+    source.check_unchanged()?;
+    let all = made.windows.len() + made.points.len() + made.checks.len();
+    let ends = [0, made.windows.len(), made.windows.len() + made.points.len(), all];
+    let (cut, length) = (made.cut, made.length);
+    let bytes = [made.windows, made.points, made.checks].concat();
+    let map = Arc::new(Map::of_memory(bytes));
+    let in_memory =
+        Places { windows: ends[0]..ends[1], points: ends[1]..ends[2], checks: ends[2]..ends[3] };
+    let unfit = || super::build::bug(&source, "checkpoints that do not fit the text");
+    let checkpoints =
+        Checkpoints::new(Arc::clone(&map), in_memory.clone(), length).ok_or_else(unfit)?;
+    let source = source.into_inflated(checkpoints, packed);
+    let plan = Plan {
+        level: options.level,
+        threads: options.threads,
+        recover: options.recover || cut.is_some(),
+        chunk: CHUNK,
+    };
+    let truncated = |length: u64, records: usize, end_of_last: u64| Error::Truncated {
+        path: source.path().to_owned(),
+        length,
+        records: records as u64,
+        end_of_last,
+    };
+    if let Some(byte) = cut.filter(|_| made.json.is_blank()) {
+        return Err(truncated(byte, 0, 0));
+    }
+    let found = made.json.finish(&source, plan).map_err(of_text)?;
+    if let Some(byte) = cut.filter(|_| !options.recover) {
+        return Err(truncated(byte, found.starts.len(), found.end));
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    let mut keeping = Keeping { kept: None, warning: None };
+    if keeps {
+        let part = |range: std::ops::Range<usize>| map.bytes().get(range).unwrap_or_default();
+        let body = Body {
+            windows: part(in_memory.windows),
+            points: part(in_memory.points),
+            checks: part(in_memory.checks),
+            length,
+            framing,
+        };
+        let is_asked = long == LongPass::Allowed;
+        keeping = keep(&places, &found, &body, &source, hash, is_asked);
+    }
+    let origin = Origin::Built { seconds, kept: keeping.kept, warning: keeping.warning };
+    let Found { layout, starts, end } = found;
+    let starts = Starts::Memory(starts);
+    Ok((Arc::new(source), OffsetIndex { starts, layout, end, is_doubtful: false, origin }))
+}
+
+/// What became of keeping the index.
+struct Keeping {
+    kept: Option<PathBuf>,
+    warning: Option<String>,
+}
+
+/// Writes the index to the first place that takes it.
+fn keep(
+    places: &[PathBuf],
+    found: &Found,
+    body: &Body<'_>,
+    source: &Source,
+    hash: u64,
+    is_asked: bool,
+) -> Keeping {
+    let is_small = is_asked || body.windows.len() <= MAX_CACHED_INDEX;
+    let mut reasons = Vec::new();
+    for place in places.iter().take(if is_small { places.len() } else { 1 }) {
+        if let Some(folder) = place.parent() {
+            let _ = std::fs::create_dir_all(folder);
+        }
+        sidecar::remove_leftovers(place);
+        match file::save(place, found, body, source, hash) {
+            Ok(()) => return Keeping { kept: Some(place.clone()), warning: None },
+            Err(error) => reasons.push(format!("{}: {error}", place.display())),
+        }
+    }
+    let warning = format!(
+        "the index of {} could not be kept, so it is inflated anew each time ({})",
+        source.path().display(),
+        reasons.join("; ")
+    );
+    Keeping { kept: None, warning: Some(warning) }
+}
+
+/// Fails where the text begins as no JSON does: before a long pass.
+fn check_is_json(source: &Source, packed: &Packed) -> Result<()> {
+    let Packing::Deflated { range, framing } = &packed.packing else { return Ok(()) };
+    let segment = Pass::new(range.clone(), *framing).next(source, None, &mut |_| Ok(()))?;
+    let text = segment.text();
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let first = text.iter().position(|&byte| !is_space(byte)).unwrap_or(text.len());
+    match text.get(first..).unwrap_or_default() {
+        [] | [b'[' | b'{', ..] => Ok(()),
+        other => Err(of_text(Error::Format {
+            path: source.path().to_owned(),
+            offset: first as u64,
+            reason: format!("a JSON array of samples begins with '[', but {}", name_of(other)),
+        })),
+    }
+}
+
+/// An error whose offset is one of the text, not of the file.
+fn of_text(error: Error) -> Error {
+    match error {
+        Error::Format { path, offset, reason } => {
+            let reason = format!("in the text that is compressed in it: {reason}");
+            Error::Format { path, offset, reason }
+        }
+        error => error,
+    }
+}
+
+/// What the pass has made.
+struct Made {
+    windows: Vec<u8>,
+    points: Vec<u8>,
+    checks: Vec<u8>,
+    length: u64,
+    cut: Option<u64>,
+    json: Incremental,
+}
+
+/// Inflates all of the text; a second thread makes something of it.
+fn inflate(
+    source: &Source,
+    packed: &Packed,
+    options: Options,
+    progress: &Progress,
+) -> Result<Made> {
+    let Packing::Deflated { range, framing } = &packed.packing else {
+        return Err(super::build::bug(source, "a text that is not compressed"));
+    };
+    progress.begin(range.end - range.start);
+    let mut pass = Pass::new(range.clone(), *framing);
+    let mut told = range.start;
+    let mut watch = |byte: u64| {
+        let new = byte.saturating_sub(told);
+        told = byte;
+        progress.advance(new)
+    };
+    let mut digest = Digest::new(source, options.level);
+    if options.threads <= 1 {
+        let mut used = None;
+        loop {
+            let segment = pass.next(source, used.take(), &mut watch)?;
+            digest.take(&segment)?;
+            if segment.ended != Ended::Full {
+                break;
+            }
+            used = Some(segment);
+        }
+    } else {
+        digest = std::thread::scope(|scope| {
+            let (to, from) = sync_channel(WAITING);
+            let (back, free) = channel();
+            let work = move || {
+                for segment in from {
+                    digest.take(&segment)?;
+                    // Nobody needs it any more once the pass is over.
+                    let _ = back.send(segment);
+                }
+                Ok(digest)
+            };
+            let worker = scope.spawn(work);
+            let passed = loop {
+                match pass.next(source, free.try_recv().ok(), &mut watch) {
+                    Ok(segment) => {
+                        let is_over = segment.ended != Ended::Full;
+                        // A worker that is gone has an error of its own.
+                        if to.send(segment).is_err() || is_over {
+                            break Ok(());
+                        }
+                    }
+                    Err(error) => break Err(error),
+                }
+            };
+            drop(to);
+            let digest: Result<Digest<'_>> =
+                worker.join().unwrap_or_else(|panic| Err(bug(source, panic)));
+            // What the worker met came before, in the text.
+            digest.and_then(|digest| passed.map(|()| digest))
+        })?;
+    }
+    let Digest { windows, points, checks, length, cut, json, .. } = digest;
+    Ok(Made { windows, points, checks, length, cut, json })
+}
+
+fn bug(source: &Source, panic: Box<dyn std::any::Any + Send>) -> Error {
+    super::build::bug(source, &crate::pool::panicked(panic).0)
+}
