@@ -1,5 +1,5 @@
-"""The Loader beside the peers, interleaved; what it adds to decoding; what a resume, slow
-reads and epochs cost. Prints tables.
+"""The Loader beside the peers, interleaved; what it adds to decoding; what a resume and slow
+reads cost. Prints tables.
 
     python benches/compare_loader.py [--samples 96] [--rounds 5] [--only rates ...]
 
@@ -390,24 +390,12 @@ def state(_corpus: Corpus, _rounds: int) -> None:
     )
 
 
-def memory(corpus: Corpus, _rounds: int) -> None:
-    ds = corpus.open(corpus.images)
-    loader = Loader(ds, BATCH, shuffle=True, threads=2, prefetch_bytes=128 << 20)
-    print("\nRSS after each epoch, prefetch_bytes of 128 MiB:", end="")
-    for _ in range(6):
-        count(sample for batch in loader for sample in batch)
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        print(f" {pages * 4096 / 1e6:.0f} MB", end="")
-    print(f"; the most held: {loader.stats()['most_held_bytes'] / (1 << 20):.1f} MiB")
-
-
 PARTS = {
     "rates": rates,
     "gaps": gaps,
     "share": share,
     "latency": latency,
     "state": state,
-    "memory": memory,
 }
 
 

@@ -35,10 +35,12 @@ __all__ = [
     "count_samples",
     "decode_jpeg",
     "decode_jpegs",
+    "free_kept",
     "group_archives",
     "image_root_of",
     "index_archive",
     "interleave_clips",
+    "kept_bytes",
     "list_tar",
     "load_images",
     "make_thumbnail",
@@ -311,6 +313,8 @@ def samples_of_videos(
     share: str,
     threads: int,
 ) -> NDArray[np.int64]: ...
+def free_kept() -> None: ...
+def kept_bytes() -> int: ...
 def simd_level() -> str: ...
 def sync_filesystem(path: str) -> None: ...
 def take_memory(length: int) -> NDArray[np.uint8]: ...

@@ -256,8 +256,12 @@ class Loader:
         return summarize(self._clock, threads, self._io_threads)
 
     def close(self) -> None:
-        """Ends the iterator and its threads, if there is one."""
+        """Ends the iterator and its threads, if there is one, and gives the memory of freed
+        arrays back to the system. Else it is kept for the next ones: as much as the last
+        2,048 to 4,096 images needed at once, 1 GiB at most, for the whole process.
+        """
         self._end_pass()
+        _core.free_kept()
 
     def __enter__(self) -> Self:
         return self

@@ -66,6 +66,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(process::after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(process::available_threads, module)?)?;
     module.add_function(wrap_pyfunction!(process::before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(process::free_kept, module)?)?;
+    module.add_function(wrap_pyfunction!(process::kept_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(process::sync_filesystem, module)?)?;
     module.add_function(wrap_pyfunction!(process::simd_level, module)?)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 
+use textbook_core::buffers;
 use textbook_core::pool::{self, Side};
 use textbook_core::source::sync_filesystem_of;
 
@@ -19,6 +20,24 @@ pub fn available_threads() -> usize {
 #[pyfunction]
 pub fn simd_level() -> &'static str {
     textbook_simd::Level::active().name()
+}
+
+/// Bytes of freed pixel memory that wait to be used again.
+#[pyfunction]
+pub fn kept_bytes(py: Python<'_>) -> usize {
+    py.detach(|| {
+        let _pass = pool::enter();
+        buffers::kept_bytes()
+    })
+}
+
+/// Gives that memory back to the system.
+#[pyfunction]
+pub fn free_kept(py: Python<'_>) {
+    py.detach(|| {
+        let _pass = pool::enter();
+        buffers::free_kept();
+    });
 }
 
 /// Writes everything that waits on the file system of this file or folder to its disk.

@@ -135,8 +135,9 @@ pub(super) struct State {
     guess: usize,
     most_slots: usize,
     most_reads: usize,
+    most_spare: usize,
     peak: usize,
-    /// Buffers of encoded images, to be used again.
+    /// Buffers of encoded images, to be used again: as many as can be read at a time.
     spare: Vec<Vec<u8>>,
     /// The threads have to end.
     pub is_ending: bool,
@@ -158,6 +159,7 @@ impl State {
             guess: FIRST_GUESS.min(encoded / 4),
             most_slots: 4096,
             most_reads: 16 * io_threads,
+            most_spare: io_threads,
             peak: 0,
             spare: Vec::new(),
             is_ending: false,
@@ -367,7 +369,7 @@ impl State {
                 slot.pixels -= needs;
             }
         }
-        if self.spare.len() < self.most_reads {
+        if self.spare.len() < self.most_spare {
             self.spare.push(bytes);
         }
         self.finish(ticket, result);
