@@ -240,18 +240,104 @@ def test_a_split_tar_gz_is_packed_in_one_pass(
     assert out.read_bytes() == (tmp_path / "gz-archive.tar").read_bytes()
 
 
-def test_a_broken_tar_gz_is_told(tmp_path: Path, corpus: Path, images: dict[str, bytes]) -> None:
-    path = tmp_path / "x.tar.gz"
-    path.write_bytes(gzip.compress(write_tar(tmp_path / "x.tar", images).read_bytes()))
-    ds = textbook_fast.open(corpus, images=path)
-    bytes_ = bytearray(path.read_bytes())
-    bytes_[-6] ^= 1  # the checksum
-    stat = path.stat()
-    path.write_bytes(bytes_)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    with pytest.raises(textbook_fast.errors.FormatError, match="broken or cut"):
-        pack(ds, tmp_path / "pack.tar")
+def test_a_broken_tar_gz_is_told_and_mended_goes_on(
+    tmp_path: Path, corpus: Path, images: dict[str, bytes]
+) -> None:
+    stream = gzip.compress(write_tar(tmp_path / "x.tar", images).read_bytes())
+    half = len(stream) // 2
+    parts = [tmp_path / f"x.tar.gz.part_{k:02}" for k in range(2)]
+    parts[0].write_bytes(stream[:half])
+    parts[1].write_bytes(stream[half:])
+    pack(textbook_fast.open(corpus, images=parts[0]), tmp_path / "whole.tar")
+    stat = parts[1].stat()
+    broken = bytearray(stream[half:])
+    broken[half // 2] ^= 4
+    parts[1].write_bytes(broken)
+    os.utime(parts[1], ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    ds = textbook_fast.open(corpus, images=parts[0])
+    with pytest.raises(textbook_fast.FormatError, match=r"part_01: member .* \(at byte") as caught:
+        pack(ds, tmp_path / "pack.tar", checkpoint_bytes=50_000)
+    assert abs(caught.value.offset - half // 2) < 70_000
     assert not (tmp_path / "pack.tar").exists()
+    parts[1].unlink()
+    parts[1].write_bytes(stream[half:])
+    report = pack(textbook_fast.open(corpus, images=parts[0]), tmp_path / "pack.tar")
+    assert report.resumed > 0
+    assert (tmp_path / "pack.tar").read_bytes() == (tmp_path / "whole.tar").read_bytes()
+
+
+def test_an_archive_that_is_known_in_part_is_not_packed(
+    tmp_path: Path, corpus: Path, images: dict[str, bytes]
+) -> None:
+    path = tmp_path / "x.tar.gz"
+    stream = bytearray(gzip.compress(write_tar(tmp_path / "x.tar", images).read_bytes()))
+    stream[-6] ^= 1  # the stream's checksum
+    path.write_bytes(stream)
+    with pytest.warns(RuntimeWarning, match="is indexed up to byte"):
+        ds = textbook_fast.open(corpus, images=path)
+    with pytest.raises(textbook_fast.FormatError, match=r"indexed up to here only.*CRC-32"):
+        pack(ds, tmp_path / "pack.tar")
+    assert not list(tmp_path.glob("pack.tar"))
+
+
+def odd_tar(form: int) -> bytes:
+    """Long names, doubles, links forth and back, empty files, folders, a way out, a FIFO."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+
+        def add(name: str, content: bytes = b"", kind: bytes = b"0", link: str = "") -> None:
+            info = tarfile.TarInfo(name)
+            info.size, info.type, info.linkname = len(content), kind, link
+            archive.addfile(info, io.BytesIO(content))
+
+        add("set", kind=tarfile.DIRTYPE)
+        add("set/a.jpg", b"first")
+        add("set/forth.jpg", kind=tarfile.SYMTYPE, link="later.jpg")
+        add("set/back.jpg", kind=tarfile.LNKTYPE, link="set/a.jpg")
+        add("./set//a.jpg", b"second")
+        add("set/back2.jpg", kind=tarfile.LNKTYPE, link="set/a.jpg")
+        add("../out.jpg", b"no")
+        add("set/fifo", kind=tarfile.FIFOTYPE)
+        add("set/lost.jpg", kind=tarfile.SYMTYPE, link="nowhere.jpg")
+        add("set/" + "long/" * 40 + "l.jpg", b"long" * 99)
+        add("set/\N{LATIN SMALL LETTER E WITH ACUTE}.jpg", b"accent")
+        add("set/empty.jpg")
+        add("set/later.jpg", b"later" * 2000)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["gnu", "pax"])
+def test_odd_members_of_a_tar_gz_are_packed_as_tarfile_reads_them(
+    tmp_path: Path, write_json: Writer, form: int
+) -> None:
+    data = odd_tar(form)
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(gzip.compress(data))
+    ds = textbook_fast.open(write_json([record("set/a.jpg")]), images=path)
+    report = pack(ds, tmp_path / "pack.tar")
+    expected = []
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for info in archive:
+            name = "/".join(part for part in info.name.split("/") if part != ".")
+            if info.isdir() or info.isfifo() or name.startswith("..") or "lost" in name:
+                continue
+            # A hard link means what stands before it, which tarfile does not know of doubles.
+            content = {"set/back.jpg": b"first", "set/back2.jpg": b"second"}.get(name)
+            if content is None:
+                file = archive.extractfile(info)
+                assert file is not None
+                content = file.read()
+            expected.append((name.replace("//", "/"), content))
+    assert members(tmp_path / "pack.tar") == expected
+    assert (report.members, report.failed) == (len(expected) + 3, 3)
+    assert [word for word in ("out.jpg", "fifo", "lost") if word in str(report.failures)] == [
+        "out.jpg",
+        "fifo",
+        "lost",
+    ]
+    select = pack(ds, tmp_path / "one.tar", samples=[0])
+    assert [name for name, _ in members(tmp_path / "one.tar")] == ["set/a.jpg", "set/a.jpg"]
+    assert select.failed == 3
 
 
 def test_doubles_and_links_survive_a_pack(tmp_path: Path, write_json: Writer) -> None:

@@ -14,11 +14,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from textbook_fast import _core
+from textbook_fast.archives import index_archives
 from textbook_fast.check import CheckReport, Finding, check
 from textbook_fast.dataset import Dataset
 from textbook_fast.dataset import open as open_dataset
+from textbook_fast.errors import IndexMissingError
 from textbook_fast.extract import extract, images_of
+from textbook_fast.files import expand
 from textbook_fast.pack import bytes_needed, pack
+from textbook_fast.pack_parts import PartsPlan, is_begun, pack_parts, plan_parts
 from textbook_fast.unpack import unpack
 
 __all__ = ["add_commands"]
@@ -112,6 +116,12 @@ def _add_pack(add: AddCommand, plain: Callable[[str], str]) -> argparse.Argument
         "--select", metavar="SAMPLES",
         help="only the images of these samples: 0:1000, or 1,5,9, or ids of videos",
     )  # fmt: skip
+    command.add_argument(
+        "--delete-parts", action="store_true",
+        help="REMOVE the parts of the gzipped archive, each as soon as it is in the tar, read "
+        "back and compared: for a disk that has no room for two archives; asks first",
+    )  # fmt: skip
+    command.add_argument("--yes", action="store_true", help="do not ask before --delete-parts")
     return command
 
 
@@ -249,7 +259,11 @@ def _tell_failures(failed: int, failures: list[str]) -> int:
 
 
 def _pack(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
-    ds = open_dataset(plain(arguments.path), images=arguments.images)
+    if arguments.delete_parts:
+        return _pack_parts(arguments, plain)
+    if is_begun(arguments.out):
+        raise ValueError(f"{arguments.out} was begun with --delete-parts: repeat that")
+    ds = _open_indexed(plain(arguments.path), arguments.images)
     samples = None if arguments.select is None else _selected(ds, plain(arguments.select))
     needed = bytes_needed(ds, arguments.order, samples)
     folder = os.path.dirname(os.path.abspath(arguments.out))
@@ -284,6 +298,59 @@ def _pack(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
             f"{report.bytes / 1e6:,.1f} MB; index in {report.index}"
         )
     return _tell_failures(report.failed, report.failures)
+
+
+def _open_indexed(path: str, images: list[str] | None) -> Dataset:
+    """The dataset; archives that have no index get one, which may take long."""
+    while True:
+        try:
+            ds = open_dataset(path, images=images)
+            _ = ds.image_roots
+        except IndexMissingError as error:
+            archives, _ = _core.group_archives([] if images is None else expand(images))
+            index_archives([next((a for a in archives if error.path in a), [error.path])])
+        else:
+            return ds
+
+
+def _pack_parts(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
+    if arguments.order != "archive" or arguments.select is not None:
+        raise ValueError(
+            "--delete-parts removes all parts, so all images go into the tar, as they lie in "
+            "the archive: it takes neither --select nor --order sample"
+        )
+    if not arguments.yes and not sys.stdin.isatty():
+        raise ValueError(
+            "--delete-parts asks before it removes anything: run it in a terminal, or add --yes"
+        )
+    images = arguments.images
+    if images is None and not is_begun(arguments.out):
+        images = list(_open_indexed(plain(arguments.path), None).image_roots)
+    plan = plan_parts(images, arguments.out)
+    if isinstance(plan, PartsPlan):
+        print(
+            f"{plan.path} will have {plan.bytes / 1e9:,.2f} GB. It needs "
+            f"{plan.bytes_needed / 1e9:,.2f} GB more than is taken now; "
+            f"{plan.bytes_free / 1e9:,.2f} GB are free. As it grows these are REMOVED, with "
+            "their index:",
+            *plan.parts,
+            sep="\n  ",
+            file=sys.stderr,
+        )
+        if not arguments.yes and input("Remove them? [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise ValueError("nothing was removed or written")
+        plan = pack_parts(plan)
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(plan)))
+    elif not plan.members:
+        print(f"{plan.path} was finished before")
+    else:
+        resumed = f", {plan.resumed:,} of them before" if plan.resumed else ""
+        print(
+            f"{plan.path}: {plan.members:,} images{resumed}, {plan.bytes / 1e6:,.1f} MB; index in "
+            f"{plan.index}; {len(plan.removed)} parts removed"
+        )
+    return 0
 
 
 def _selected(ds: Dataset, text: str) -> list[int]:

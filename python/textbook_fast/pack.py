@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import gzip
 import hashlib
-import io
 import json
 import os
 import random
-import tarfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from textbook_fast import _core
 from textbook_fast.dataset import Dataset
-from textbook_fast.errors import FormatError, ImageError
+from textbook_fast.errors import ImageError
 from textbook_fast.extract import MAX_FAILURES, images_of, member_name
+from textbook_fast.threads import choose_threads
 
 __all__ = ["Order", "PackReport", "bytes_needed", "pack"]
 
@@ -26,6 +24,8 @@ Order: TypeAlias = Literal["archive", "sample"]
 
 # After so many bytes the data is synced, and the state written: what an interruption costs.
 CHECKPOINT_BYTES = 256 << 20
+# So much of a compressed archive is inflated at once.
+BATCH_BYTES = 32 << 20
 # So many samples are looked at to estimate what all of them need.
 PROBED_SAMPLES = 64
 
@@ -80,9 +80,10 @@ def pack(
         ds: The dataset, opened with its images.
         out: The tar. It must not exist.
         order: ``"archive"``: all images of the store in the order in which they lie there,
-            in one sequential pass. ``"sample"``: those that the samples name, the images
-            of a sample beside each other; an image that several samples name is written
-            once, with the first of them.
+            in one sequential pass; those of a compressed archive through its index, in
+            all threads, each against its checksum. ``"sample"``: those that the samples
+            name, the images of a sample beside each other; an image that several samples
+            name is written once, with the first of them.
         samples: Indices of the samples whose images are wanted; None for all.
         checkpoint_bytes: After so many bytes the data is synced. An interruption costs no
             more than them.
@@ -91,6 +92,8 @@ def pack(
     Raises:
         SourceError: It exists, was begun with other files or options, or cannot be written
             (no room, no rights). What was written before stays.
+        FormatError: A compressed archive is damaged; the message says in which part, and
+            where. After the part has been replaced the next call goes on.
     """
     path = os.path.abspath(out)
     report = PackReport(path)
@@ -98,21 +101,16 @@ def pack(
     if writer is None:
         return report
     report.resumed = writer.resumed
-    members = (_by_sample if order == "sample" else _by_archive)(ds, samples, report)
-    for name, read in members:
-        report.members += 1
-        encoded = os.fsencode(name)
-        if not writer.wants(encoded):
-            continue
-        try:
-            data = read()
-        except ImageError as error:
-            report.fail(str(error))
-            continue
-        writer.add(encoded, data)
-        on_progress(writer.length)
-    report.bytes = writer.length
-    report.index = writer.finish()
+    # An exception may be kept, and the file would stay locked with it.
+    with contextlib.closing(writer):
+        work = _Pass(writer, report, on_progress, min(BATCH_BYTES, checkpoint_bytes))
+        if order == "sample":
+            work.add(_by_sample(ds, samples, report))
+        else:
+            wanted = None if samples is None else {_key(image) for image in images_of(ds, samples)}
+            work.add_archives(ds._reader.store, wanted)  # noqa: SLF001
+        report.bytes = writer.length
+        report.index = writer.finish()
     return report
 
 
@@ -142,7 +140,12 @@ def _plan(ds: Dataset, order: Order, samples: Sequence[int] | None) -> int:
     store = ds._reader.store  # noqa: SLF001
     chosen = samples if samples is None else list(samples)
     files = ds._files.identities  # noqa: SLF001
-    plan = json.dumps([order, chosen, files, store.archives, store.places])
+    # A part that was replaced is another file. What is read of it is checked with the index.
+    compressed = {part for info in store.archive_infos for part in info["parts"]}
+    archives = [
+        (path, identity[2] if path in compressed else identity) for path, identity in store.archives
+    ]
+    plan = json.dumps([order, chosen, files, archives, store.places])
     return int.from_bytes(hashlib.blake2b(plan.encode(), digest_size=8).digest(), "little")
 
 
@@ -156,20 +159,51 @@ def _by_sample(ds: Dataset, samples: Sequence[int] | None, report: PackReport) -
         yield name, lambda path=path: ds.read_image(path)  # type: ignore[misc]
 
 
-def _by_archive(ds: Dataset, samples: Sequence[int] | None, report: PackReport) -> Iterator[Member]:
-    wanted = None if samples is None else {_key(image) for image in images_of(ds, samples)}
-    store = ds._reader.store  # noqa: SLF001
-    compressed = {info["parts"][0]: info["parts"] for info in store.archive_infos}
-    for place in store.places:
-        if os.path.isdir(place):
-            of_place = _of_folder(place)
-        elif place in compressed:
-            of_place = _of_tar_gz(compressed[place], store, report)
-        else:
-            of_place = _of_tar(place, store, report)
-        for name, read in of_place:
-            if wanted is None or _key(name) in wanted:
-                yield name, read
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """A pack in the making, and who is told of it."""
+
+    writer: _core.PackWriter
+    report: PackReport
+    on_progress: Callable[[int], object]
+    # So much is inflated at once.
+    batch_bytes: int
+
+    def add(self, members: Iterator[Member]) -> None:
+        for name, read in members:
+            self.report.members += 1
+            encoded = os.fsencode(name)
+            if not self.writer.wants(encoded):
+                continue
+            try:
+                data = read()
+            except ImageError as error:
+                self.report.fail(str(error))
+                continue
+            self.writer.add(encoded, data)
+            self.on_progress(self.writer.length)
+
+    def add_archives(self, store: _core.ImageStore, wanted: set[str] | None) -> None:
+        """All images of the store, or those that are known by these keys, as they lie there."""
+        compressed = {info["parts"][0] for info in store.archive_infos}
+        for place in store.places:
+            if place in compressed:
+                self._add_compressed(store, place, wanted)
+                continue
+            is_folder = os.path.isdir(place)
+            of_place = _of_folder(place) if is_folder else _of_tar(place, store, self.report)
+            self.add(one for one in of_place if wanted is None or _key(one[0]) in wanted)
+
+    def _add_compressed(self, store: _core.ImageStore, first: str, wanted: set[str] | None) -> None:
+        keys = None if wanted is None else {key.encode(errors="surrogatepass") for key in wanted}
+        members = _core.ArchiveMembers(store, first, self.batch_bytes, keys)
+        threads, _ = choose_threads(None)
+        while (added := self.writer.add_next(members, threads)) is not None:
+            count, left_out = added
+            self.report.members += count + len(left_out)
+            for reason in left_out:
+                self.report.fail(reason)
+            self.on_progress(self.writer.length)
 
 
 def _key(path: str) -> str:
@@ -207,35 +241,6 @@ def _of_tar(path: str, store: _core.ImageStore, report: PackReport) -> Iterator[
         yield from _member((path, os.fsdecode(encoded)), read, store if is_link else None, report)
 
 
-def _of_tar_gz(
-    parts: Sequence[str], store: _core.ImageStore, report: PackReport
-) -> Iterator[Member]:
-    """The same of a compressed tar, in one pass over its stream. A member's bytes can be had
-    only until the next one is asked for.
-    """
-    first = parts[0]
-    joined = io.BufferedReader(_Joined(parts), 1 << 20)
-    try:
-        with (
-            joined,
-            gzip.GzipFile(fileobj=joined) as stream,
-            tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive,
-        ):
-            while (info := archive.next()) is not None:
-                # They would be gigabytes in the end.
-                archive.members.clear()  # type: ignore[attr-defined]
-                if info.isdir():
-                    continue
-                file = archive.extractfile(info) if info.isreg() and not info.issparse() else None
-                read = None if file is None else file.read
-                is_link = info.islnk() or info.issym()
-                yield from _member((first, info.name), read, store if is_link else None, report)
-            while stream.read(1 << 20):  # up to the checksum, which stands at the end
-                pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise FormatError(f"{first}: broken or cut: {error}", path=first, offset=0) from None
-
-
 def _member(
     where: tuple[str, str],
     read: Callable[[], bytes] | None,
@@ -246,38 +251,12 @@ def _member(
     parts = [part for part in name.split("/") if part not in {"", "."}]
     plain = "/".join(parts)
     if ".." in parts or not parts:
+        report.members += 1
         report.fail(f"{path}: member {name!r} leads out of a folder, and is left out")
     elif read is not None:
         yield plain, read
     elif store_of_link is not None:
         yield plain, functools.partial(store_of_link.read, plain)
     else:
+        report.members += 1
         report.fail(f"{path}: member {name!r} is no file that can be read")
-
-
-class _Joined(io.RawIOBase):
-    """Files, one after the other, as one stream."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self._paths = list(reversed(paths))
-        self._file: io.FileIO | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        super().close()
-
-    def readinto(self, buffer: Any) -> int:
-        while True:
-            if self._file is None:
-                if not self._paths:
-                    return 0
-                self._file = io.FileIO(self._paths.pop())
-            count = self._file.readinto(buffer)
-            if count:
-                return count
-            self._file.close()
-            self._file = None

@@ -1,6 +1,7 @@
 //! Indexes of compressed archives for Python: which files are one archive, and the pass
 //! over it, with its progress and Ctrl-C.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,8 +50,10 @@ pub fn index_archive(
 pub fn group_archives(
     py: Python<'_>,
     paths: Vec<PathBuf>,
-) -> PyResult<(Vec<Vec<PathBuf>>, Vec<PathBuf>)> {
-    store::group_archives(&paths).map_err(|error| to_pyerr(py, &error))
+) -> PyResult<(Vec<Vec<OsString>>, Vec<OsString>)> {
+    let names = |paths: Vec<PathBuf>| paths.into_iter().map(PathBuf::into_os_string).collect();
+    let (archives, others) = store::group_archives(&paths).map_err(|error| to_pyerr(py, &error))?;
+    Ok((archives.into_iter().map(names).collect(), names(others)))
 }
 
 pub fn describe<'py>(py: Python<'py>, summary: &IndexSummary) -> PyResult<Bound<'py, PyDict>> {

@@ -16,6 +16,7 @@ mod passes;
 mod pictures;
 mod process;
 mod record;
+mod removal;
 mod search;
 mod tar;
 mod transform;
@@ -33,7 +34,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<files::Files>()?;
     module.add_class::<images::ImageStore>()?;
+    module.add_class::<pack::ArchiveMembers>()?;
     module.add_class::<pack::PackWriter>()?;
+    module.add_class::<removal::PartRemoval>()?;
     module.add_class::<pack::TarReader>()?;
     module.add_class::<record::Record>()?;
     module.add_class::<search::Search>()?;

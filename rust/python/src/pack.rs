@@ -1,5 +1,6 @@
-//! Packs for Python: a tar in the making, and the members of one in their order.
+//! Packs for Python: a tar in the making, and the members of archives in their order.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,11 +11,12 @@ use pyo3::types::PyBytes;
 
 use textbook_core::Error;
 use textbook_core::index::Progress;
-use textbook_core::pack::Pack;
+use textbook_core::pack::{Batches, Pack};
 use textbook_core::source::{Access, Source};
 use textbook_core::store::{End, Kind, Scan, Step};
 
 use crate::errors::to_pyerr;
+use crate::images::ImageStore;
 use crate::tar::kind_name;
 
 /// A tar in the making. Used by one thread at a time.
@@ -65,6 +67,29 @@ impl PackWriter {
         self.with(py, |pack| pack.add(name, data))
     }
 
+    /// Reads the next members of an archive on so many threads and adds them: how many
+    /// there were, and why others are left out. `None` at the end.
+    fn add_next(
+        &self,
+        py: Python<'_>,
+        members: &ArchiveMembers,
+        threads: usize,
+    ) -> PyResult<Option<(usize, Vec<String>)>> {
+        self.with(py, |pack| {
+            let mut batches = members.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(batch) = batches.read_next(pack.left_to_pass(), threads)? else {
+                return Ok(None);
+            };
+            pack.add_batch(&batch)?;
+            Ok(Some((batch.len(), batch.left_out)))
+        })
+    }
+
+    /// Gives up the file, for others to go on with.
+    fn close(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// The path of the index.
     fn finish(&self, py: Python<'_>) -> PyResult<OsString> {
         let index = py.detach(|| {
@@ -73,6 +98,31 @@ impl PackWriter {
         });
         let index = index.ok_or_else(|| PyValueError::new_err("the pack is finished"))?;
         index.map(PathBuf::into_os_string).map_err(|error| to_pyerr(py, &error))
+    }
+}
+
+/// The members of a compressed archive, in their order. Used by one thread at a time.
+#[pyclass(frozen, module = "textbook_fast._core")]
+pub struct ArchiveMembers(Mutex<Batches>);
+
+#[pymethods]
+impl ArchiveMembers {
+    /// `wanted`: by what the members that are wanted are known; all where it is `None`.
+    #[new]
+    #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
+    fn new(
+        py: Python<'_>,
+        store: &ImageStore,
+        first: PathBuf,
+        bytes: u64,
+        wanted: Option<HashSet<Vec<u8>>>,
+    ) -> PyResult<ArchiveMembers> {
+        let Some(archive) = store.store().compressed(&first) else {
+            let message = format!("{} is no compressed archive of the store", first.display());
+            return Err(PyValueError::new_err(message));
+        };
+        archive.check_is_whole().map_err(|error| to_pyerr(py, &error))?;
+        Ok(ArchiveMembers(Mutex::new(Batches::new(archive, bytes, wanted))))
     }
 }
 

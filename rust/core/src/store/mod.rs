@@ -22,13 +22,15 @@ mod tar_walk_tests;
 mod tar_write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use directory::Directory;
 pub use spelling::{Spelling, root_of};
 pub use tar::{Span, Tar};
 pub use tar_audit::{ArchiveFault, audit};
-pub use tar_gz::{IndexOptions, IndexSummary, TarGz, build_index};
+pub use tar_gz::{ArchiveMember, IndexOptions, IndexSummary, TarGz, build_index};
 pub use tar_header::{BLOCK, Block, Kind, is_tar_start};
+pub(crate) use tar_index::key;
 pub use tar_scan::{End, Scan, Step, scan};
 pub use tar_sidecar::keep_index;
 pub use tar_walk::{Event, Member, TarFault, TarWalk};
@@ -48,7 +50,7 @@ pub enum Store {
     /// In plain tar files.
     Tar(Tar),
     /// In a compressed tar, whole or split.
-    TarGz(Box<TarGz>),
+    TarGz(Arc<TarGz>),
 }
 
 impl Store {
@@ -92,7 +94,7 @@ impl Stores {
             let paths: Vec<PathBuf> = paths.collect();
             stores.push(match group.first() {
                 Some(Place::TarGz { parts, index }) => {
-                    Store::TarGz(Box::new(TarGz::open(parts, index.as_deref(), progress)?))
+                    Store::TarGz(Arc::new(TarGz::open(parts, index.as_deref(), progress)?))
                 }
                 Some(Place::Tar(_)) => Store::Tar(Tar::open(&paths, progress)?),
                 _ => Store::Directory(Directory::open(paths)?),
@@ -121,6 +123,15 @@ impl Stores {
         self.stores.iter().filter_map(|store| match store {
             Store::TarGz(store) => Some(store.summary()),
             Store::Directory(_) | Store::Tar(_) => None,
+        })
+    }
+
+    /// The compressed archive whose first part has this path.
+    #[must_use]
+    pub fn compressed(&self, first: &Path) -> Option<Arc<TarGz>> {
+        self.stores.iter().find_map(|store| match store {
+            Store::TarGz(store) if store.first_part() == first => Some(Arc::clone(store)),
+            _ => None,
         })
     }
 

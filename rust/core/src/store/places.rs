@@ -44,6 +44,8 @@ pub(super) fn find(roots: &[PathBuf]) -> Result<Vec<Place>> {
             add_folder(root, &mut places)?;
         } else if tar_gz::is_index(root) {
             index = Some(root.clone());
+        } else if is_unfinished_index(root) {
+            // A glob of an archive's parts means it, too.
         } else {
             add_file(root, &mut places)?;
         }
@@ -70,7 +72,7 @@ pub fn group_archives(paths: &[PathBuf]) -> Result<(Vec<Vec<PathBuf>>, Vec<PathB
             add_folder(path, &mut archives)?;
         } else if tar_gz::is_named_so(path) {
             add_file(path, &mut archives)?;
-        } else {
+        } else if !tar_gz::is_index(path) && !is_unfinished_index(path) {
             others.push(path.clone());
         }
     }
@@ -79,6 +81,11 @@ pub fn group_archives(paths: &[PathBuf]) -> Result<(Vec<Vec<PathBuf>>, Vec<PathB
         Place::Folder(_) | Place::Tar(_) => None,
     });
     Ok((parts.collect(), others))
+}
+
+/// Whether it is named as an index that is being built.
+fn is_unfinished_index(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b".tfidx.partial")
 }
 
 fn add_file(root: &Path, places: &mut Vec<Place>) -> Result<()> {

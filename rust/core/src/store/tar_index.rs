@@ -168,7 +168,7 @@ pub(super) fn plain_name(name: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether a plain name has a component `..`.
-fn leads_out(name: &[u8]) -> bool {
+pub(super) fn leads_out(name: &[u8]) -> bool {
     components_start(name).any(|rest| matches!(rest, [b'.', b'.'] | [b'.', b'.', b'/', ..]))
 }
 
@@ -179,7 +179,7 @@ fn components_start(name: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The key of a plain name.
-pub(super) fn key(name: &[u8]) -> &[u8] {
+pub(crate) fn key(name: &[u8]) -> &[u8] {
     let last = last_component(name);
     if is_keyframe(last) { last } else { name }
 }

@@ -6,6 +6,7 @@
 mod build;
 mod codec;
 mod index_file;
+mod members;
 mod page;
 mod partial;
 mod parts;
@@ -32,6 +33,7 @@ use crate::index::{Progress, sidecar};
 use crate::source::Identity;
 use build::Plan;
 use index_file::IndexFile;
+pub use members::ArchiveMember;
 use page::{Content, Entry, Place, Refused};
 use parts::Parts;
 use split::PartName;
@@ -160,7 +162,7 @@ fn summary(parts: &Parts, index: &IndexFile) -> IndexSummary {
 
 /// The index's place beside the first part.
 fn beside(parts: &Parts) -> Result<PathBuf> {
-    let places = sidecar::places(parts.first_source());
+    let places = sidecar::places(parts.first_source()?);
     places.into_iter().next().ok_or_else(|| lost(parts.first()))
 }
 
@@ -197,7 +199,7 @@ impl TarGz {
         parts.check_is_gzip()?;
         let places = match index {
             Some(path) => vec![path.to_owned()],
-            None => sidecar::places(parts.first_source()),
+            None => sidecar::places(parts.first_source()?),
         };
         for place in &places {
             if let Some(index) = IndexFile::open(place)? {
@@ -322,8 +324,17 @@ impl TarGz {
     }
 
     /// The member that a link means in the end; others are themselves.
-    fn followed(&self, mut entry: Entry) -> std::result::Result<Entry, StoreError> {
-        let mut end = u32::MAX;
+    fn followed(&self, entry: Entry) -> std::result::Result<Entry, StoreError> {
+        self.followed_from(entry, None)
+    }
+
+    /// The same of the entry of this number, where that is known.
+    fn followed_from(
+        &self,
+        mut entry: Entry,
+        number: Option<u32>,
+    ) -> std::result::Result<Entry, StoreError> {
+        let mut end = number.unwrap_or(u32::MAX);
         for _ in 0..MAX_LINKS {
             let Content::Link { target, is_hard } = &entry.content else { return Ok(entry) };
             let target = target_of(&plain_name(&entry.name), target, *is_hard);

@@ -1,5 +1,5 @@
 //! Files that are one stream without being joined: the parts of a split archive. Read
-//! with pread, by place in the stream. Knows no gzip.
+//! with pread, by place in the stream. Some of them may be gone. Knows no gzip.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,9 @@ use crate::source::{Access, Identity, Source};
 /// Open files in the order of the stream.
 #[derive(Debug)]
 pub(super) struct Parts {
-    files: Vec<Source>,
+    paths: Vec<PathBuf>,
+    /// `None` where a part was removed: what lies in it cannot be read.
+    files: Vec<Option<Source>>,
     /// Where each begins in the stream, and at last where the stream ends.
     starts: Vec<u64>,
 }
@@ -28,13 +30,57 @@ pub(super) struct PartId {
 
 impl Parts {
     pub fn open(paths: &[PathBuf]) -> Result<Parts> {
-        let mut parts = Parts { files: Vec::new(), starts: vec![0] };
-        for path in paths {
-            let file = Source::open(path, Access::Read)?;
-            parts.starts.push(parts.size() + file.size());
+        Parts::open_rest(paths, &[])
+    }
+
+    /// The parts, of which those may be gone that have a length here.
+    pub fn open_rest(paths: &[PathBuf], lengths: &[u64]) -> Result<Parts> {
+        let mut parts = Parts { paths: paths.to_vec(), files: Vec::new(), starts: vec![0] };
+        for (number, path) in paths.iter().enumerate() {
+            let (file, size) = match (Source::open(path, Access::Read), lengths.get(number)) {
+                (Err(Error::Io { source, .. }), Some(&length))
+                    if source.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    (None, length)
+                }
+                (file, _) => {
+                    file.map(|file| (file.size(), file)).map(|(size, file)| (Some(file), size))?
+                }
+            };
+            parts.starts.push(parts.size() + size);
             parts.files.push(file);
         }
         Ok(parts)
+    }
+
+    /// Whether each part is there.
+    pub fn are_there(&self) -> impl Iterator<Item = bool> {
+        self.files.iter().map(Option::is_some)
+    }
+
+    /// The file of a part; an error where it is gone.
+    fn file(&self, number: usize) -> Result<&Source> {
+        self.files[number].as_ref().ok_or_else(|| Error::Io {
+            path: self.paths[number].clone(),
+            action: "read",
+            source: std::io::Error::new(std::io::ErrorKind::NotFound, "the part was removed"),
+        })
+    }
+
+    /// Fails where the part was changed, or another file has its name.
+    pub fn check_part(&self, number: usize) -> Result<()> {
+        let file = self.file(number)?;
+        file.check_unchanged()?;
+        let there = Source::open(&self.paths[number], Access::Read)?;
+        match there.identity().difference(&file.identity()) {
+            Some(what) => Err(Error::SourceChanged { path: self.paths[number].clone(), what }),
+            None => Ok(()),
+        }
+    }
+
+    /// Where each part begins in the stream, and at last where the stream ends.
+    pub fn starts(&self) -> &[u64] {
+        &self.starts
     }
 
     /// Fails where the stream does not begin as gzip does.
@@ -48,16 +94,16 @@ impl Parts {
         Err(self.error_at(0, reason))
     }
 
-    pub fn first_source(&self) -> &Source {
-        &self.files[0]
+    pub fn first_source(&self) -> Result<&Source> {
+        self.file(0)
     }
 
     pub fn first(&self) -> &Path {
-        self.files[0].path()
+        &self.paths[0]
     }
 
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(Source::path)
+        self.paths.iter().map(PathBuf::as_path)
     }
 
     /// The length of the stream.
@@ -69,7 +115,7 @@ impl Parts {
     fn number_of(&self, offset: u64) -> usize {
         // Empty parts are passed over; the end of the stream belongs to the last one.
         let after = self.starts.partition_point(|&start| start <= offset);
-        after.saturating_sub(1).min(self.files.len() - 1)
+        after.saturating_sub(1).min(self.paths.len() - 1)
     }
 
     /// Reads from `offset` on until the buffer is full or the stream ends.
@@ -83,8 +129,8 @@ impl Parts {
             let number = self.number_of(at);
             let left = self.starts[number + 1] - at;
             let count = (buffer.len() - done).min(usize::try_from(left).unwrap_or(usize::MAX));
-            self.files[number]
-                .read_at(&mut buffer[done..done + count], at - self.starts[number])?;
+            let file = self.file(number)?;
+            file.read_at(&mut buffer[done..done + count], at - self.starts[number])?;
             done += count;
         }
         Ok(done)
@@ -94,32 +140,34 @@ impl Parts {
     pub fn will_need(&self, offset: u64) {
         const LENGTH: u64 = 256 << 10;
         let number = self.number_of(offset);
-        self.files[number].will_need(offset - self.starts[number], LENGTH);
+        if let Ok(file) = self.file(number) {
+            file.will_need(offset - self.starts[number], LENGTH);
+        }
     }
 
     /// An error at a place of the stream, told as one of the part it lies in.
     pub fn error_at(&self, offset: u64, reason: &str) -> Error {
         let number = self.number_of(offset);
         Error::Format {
-            path: self.files[number].path().to_owned(),
+            path: self.paths[number].clone(),
             offset: offset.saturating_sub(self.starts[number]),
             reason: reason.to_owned(),
         }
     }
 
     pub fn check_unchanged(&self) -> Result<()> {
-        self.files.iter().try_for_each(Source::check_unchanged)
+        self.files.iter().flatten().try_for_each(Source::check_unchanged)
     }
 
     /// Fails where one of the parts that a range lies in was overwritten or cut.
     pub fn check_range(&self, range: &Range<u64>) -> Result<()> {
         let (first, last) = (self.number_of(range.start), self.number_of(range.end));
-        self.files[first..=last].iter().try_for_each(Source::check_unchanged)
+        (first..=last).try_for_each(|number| self.file(number)?.check_unchanged())
     }
 
     /// The parts, and which files they were when they were opened.
     pub fn identities(&self) -> impl Iterator<Item = (&Path, Identity)> {
-        self.files.iter().map(|file| (file.path(), file.identity()))
+        self.files.iter().flatten().map(|file| (file.path(), file.identity()))
     }
 
     /// As [`Parts::check_ids`], for the parts that end before a place of the stream.
@@ -131,7 +179,7 @@ impl Parts {
     /// The part at this place of the stream is another one than before.
     pub fn changed_at(&self, offset: u64, what: &str) -> Error {
         let number = self.number_of(offset);
-        let path = self.files[number].path().to_owned();
+        let path = self.paths[number].clone();
         let what = format!(
             "{what} (part {number}): put the right part in its place, or make the index anew \
              with: textbook-fast index --rebuild {}",
@@ -141,7 +189,7 @@ impl Parts {
     }
 
     pub fn ids(&self) -> Result<Vec<PartId>> {
-        self.files.iter().map(id_of).collect()
+        self.files.iter().flatten().map(id_of).collect()
     }
 
     /// Fails where one of the first parts is not what it was. `count` limits which.
@@ -160,6 +208,7 @@ impl Parts {
                     ),
                 });
             };
+            let Some(file) = file else { continue };
             let Identity { size, mtime_ns, .. } = file.identity();
             let what = if size != known.size {
                 format!("it had {} bytes and has {size}", known.size)

@@ -10,16 +10,25 @@
 //! it is cut off and written again: the result is the same, byte for byte, however often
 //! the work was interrupted.
 
+mod archive;
+mod journal;
+mod removal;
+#[cfg(test)]
+mod removal_tests;
+
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Advice, FlockOperation, fadvise, flock};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::error::{Error, Result};
 use crate::index::{Progress, sidecar};
 use crate::store::{END, file_header, keep_index};
+pub use archive::{Batch, Batches};
+pub use removal::{PartRemoval, RemovalReport};
 
 const MAGIC: &[u8; 8] = b"TEXTPCK1";
 const STATE: usize = 48;
@@ -44,6 +53,21 @@ pub struct Pack {
     names: Names,
     /// How many members were in when the work went on, and the hash of their names.
     resumed: Option<(u64, u64)>,
+    /// What was written after the last state, for those who remove where it came from.
+    unread: Option<Unread>,
+}
+
+/// Bytes that have not been read back yet.
+#[derive(Default)]
+struct Unread {
+    start: u64,
+    hash: Xxh3Default,
+}
+
+impl std::fmt::Debug for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unread").field("start", &self.start).finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]
@@ -138,6 +162,7 @@ impl Pack {
             position: 0,
             names: Names::default(),
             resumed,
+            unread: None,
         };
         pack.file.set_len(length).map_err(|source| io("cut", source))?;
         pack.file.seek(SeekFrom::Start(length)).map_err(|source| io("write", source))?;
@@ -145,6 +170,18 @@ impl Pack {
             pack.save_state()?;
         }
         Ok(Some(pack))
+    }
+
+    /// From now on what is written is read back from the disk and compared, before a
+    /// state says that it is there.
+    fn read_back(&mut self) {
+        self.unread = Some(Unread { start: self.length, hash: Xxh3Default::new() });
+    }
+
+    /// How many members of the order come that are in already.
+    #[must_use]
+    pub fn left_to_pass(&self) -> u64 {
+        self.resumed().saturating_sub(self.position)
     }
 
     /// How many members were in when the work went on.
@@ -198,6 +235,9 @@ impl Pack {
     fn flush(&mut self) -> Result<()> {
         let io = |source| Error::Io { path: self.part.clone(), action: "write", source };
         self.file.write_all(&self.buffer).map_err(io)?;
+        if let Some(unread) = &mut self.unread {
+            unread.hash.update(&self.buffer);
+        }
         self.buffer.clear();
         Ok(())
     }
@@ -205,7 +245,37 @@ impl Pack {
     fn checkpoint(&mut self) -> Result<()> {
         self.flush()?;
         self.sync()?;
+        self.compare()?;
         self.save_state()
+    }
+
+    /// Reads back what was written since it was last done.
+    fn compare(&mut self) -> Result<()> {
+        let Some(unread) = &mut self.unread else { return Ok(()) };
+        let io = |action, source| Error::Io { path: self.part.clone(), action, source };
+        let end = self.file.stream_position().map_err(|source| io("look at", source))?;
+        let Some(length) = std::num::NonZeroU64::new(end - unread.start) else { return Ok(()) };
+        // Out of the system's cache, so that it comes from the disk.
+        let _ = fadvise(&self.file, unread.start, Some(length), Advice::DontNeed);
+        let mut found = Xxh3Default::new();
+        let mut bytes = vec![0; BUFFER];
+        let mut at = unread.start;
+        while at < end {
+            let count = usize::try_from(end - at).unwrap_or(BUFFER).min(BUFFER);
+            let read = self.file.read_exact_at(&mut bytes[..count], at);
+            read.map_err(|source| io("read back", source))?;
+            found.update(&bytes[..count]);
+            at += count as u64;
+        }
+        if found.digest() != unread.hash.digest() {
+            let reason = format!(
+                "bytes {} to {end} are not what was written: the disk or the memory is failing",
+                unread.start
+            );
+            return Err(io("trust", std::io::Error::other(reason)));
+        }
+        *unread = Unread { start: end, hash: Xxh3Default::new() };
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {
@@ -224,7 +294,17 @@ impl Pack {
     }
 
     /// Ends the archive, writes its index beside it, and gives it its name. The index's path.
-    pub fn finish(mut self, progress: &Progress) -> Result<PathBuf> {
+    pub fn finish(self, progress: &Progress) -> Result<PathBuf> {
+        let state = beside(&self.part, ".state");
+        let index = self.end(progress)?;
+        sidecar::remove_leftovers(&state);
+        sidecar::remove_leftovers(&index);
+        let _ = std::fs::remove_file(state);
+        Ok(index)
+    }
+
+    /// As [`Pack::finish`], but the state stays beside it.
+    fn end(mut self, progress: &Progress) -> Result<PathBuf> {
         if self.position < self.resumed() {
             return Err(self.other_order());
         }
@@ -232,6 +312,7 @@ impl Pack {
         self.buffer.extend_from_slice(&END);
         self.flush()?;
         self.sync()?;
+        self.compare()?;
         let index = beside(&self.out, ".tfidx");
         if self.length > 0 {
             keep_index(&self.part, &index, progress)?;
@@ -241,7 +322,6 @@ impl Pack {
         let folder = self.out.parent().filter(|folder| !folder.as_os_str().is_empty());
         // Not all file systems can sync a folder; the name is there or not in any case.
         let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-        let _ = std::fs::remove_file(beside(&self.part, ".state"));
         Ok(index)
     }
 }
