@@ -31,11 +31,10 @@ const MAGIC: &[u8; 16] = b"TEXTBOOK.TXT.I01";
 const HEADER: usize = 128;
 const CHECK: usize = 120;
 
-/// The parts of an index beside the records.
-pub(super) struct Body<'a> {
-    pub windows: &'a [u8],
-    pub points: &'a [u8],
-    pub checks: &'a [u8],
+/// The parts of an index beside the records, in memory.
+pub(super) struct Body {
+    pub map: Arc<Map>,
+    pub places: Places,
     pub length: u64,
     pub framing: Framing,
 }
@@ -51,7 +50,7 @@ fn framing_code(framing: Framing) -> u64 {
 pub(super) fn save(
     path: &Path,
     found: &Found,
-    body: &Body<'_>,
+    body: &Body,
     source: &Source,
     content_hash: u64,
 ) -> std::io::Result<()> {
@@ -59,7 +58,10 @@ pub(super) fn save(
     let mut hash = Xxh3Default::new();
     let mut end = HEADER as u64;
     let mut ends = Vec::new();
-    for piece in [body.windows, body.points, body.checks, &starts] {
+    let part = |range: &Range<usize>| body.map.bytes().get(range.clone()).unwrap_or_default();
+    let Places { windows, points, checks } = &body.places;
+    let pieces = [part(windows), part(points), part(checks), &starts];
+    for piece in pieces {
         if !ends.is_empty() {
             hash.update(piece);
         }
@@ -81,8 +83,8 @@ pub(super) fn save(
         header.extend_from_slice(&word.to_le_bytes());
     }
     header.extend_from_slice(&xxh3_64(&header).to_le_bytes());
-    let pieces = [&header[..], body.windows, body.points, body.checks, &starts];
-    sidecar::write_pieces(path, &pieces)
+    let [windows, points, checks, starts] = pieces;
+    sidecar::write_pieces(path, &[&header, windows, points, checks, starts])
 }
 
 /// The index in the file at `path`, if there is one that fits the source.

@@ -20,6 +20,7 @@ use super::incremental::Incremental;
 use super::layout::{is_space, name_of};
 use super::{CHUNK, LongPass, OffsetIndex, Options, Origin, Progress, Starts, lock, sidecar};
 use crate::error::{Error, Result};
+use crate::inflate::stream::Framing;
 use crate::source::checkpoints::{Checkpoints, Places};
 use crate::source::packing::{Packed, Packing};
 use crate::source::{Map, Source};
@@ -61,14 +62,9 @@ pub(super) fn open(
     }
     if source.file_size() > SMALL {
         check_is_json(&source, packed)?;
-        if long == LongPass::Refused {
-            let state = if places.iter().any(|place| place.exists()) {
-                "does not fit it: it was another file then, or is damaged"
-            } else {
-                "has not been built"
-            };
-            let (path, bytes) = (source.path().to_owned(), source.file_size());
-            return Err(Error::IndexMissing { path, state, bytes });
+        // What is whole of a cut file can be had in no other way.
+        if long == LongPass::Refused && !options.recover {
+            return Err(missing(&source, &places));
         }
     }
     let keeps = options.write_sidecar && !options.recover;
@@ -80,57 +76,78 @@ pub(super) fn open(
     let begin = Instant::now();
     let made = inflate(&source, packed, options, progress)?;
     source.check_unchanged()?;
-    let all = made.windows.len() + made.points.len() + made.checks.len();
-    let ends = [0, made.windows.len(), made.windows.len() + made.points.len(), all];
-    let (cut, length) = (made.cut, made.length);
-    let bytes = [made.windows, made.points, made.checks].concat();
-    let map = Arc::new(Map::of_memory(bytes));
-    let in_memory =
-        Places { windows: ends[0]..ends[1], points: ends[1]..ends[2], checks: ends[2]..ends[3] };
-    let unfit = || super::build::bug(&source, "checkpoints that do not fit the text");
-    let checkpoints =
-        Checkpoints::new(Arc::clone(&map), in_memory.clone(), length).ok_or_else(unfit)?;
-    let source = source.into_inflated(checkpoints, packed);
-    let plan = Plan {
-        level: options.level,
-        threads: options.threads,
-        recover: options.recover || cut.is_some(),
-        chunk: CHUNK,
+    let (source, found, body) = finish(source, packed, made, options)?;
+    let mut keeping = Keeping::default();
+    if keeps {
+        let is_asked = long == LongPass::Allowed;
+        keeping = keep(&places, &found, &body, &source, hash, is_asked);
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    let origin = Origin::Built { seconds, kept: keeping.kept.clone(), warning: keeping.warning };
+    // What is in the file need not stay in memory.
+    let kept = keeping.kept.and_then(|place| file::load(&place, &source, framing, hash));
+    if let Some((loaded, checkpoints)) = kept {
+        let starts = Starts::Mapped(loaded.starts);
+        let (layout, end) = (loaded.layout, loaded.end);
+        let index = OffsetIndex { starts, layout, end, is_doubtful: false, origin };
+        return Ok((Arc::new(source.into_inflated(checkpoints, packed)), index));
+    }
+    let Found { layout, starts, end } = found;
+    let starts = Starts::Memory(starts);
+    Ok((Arc::new(source), OffsetIndex { starts, layout, end, is_doubtful: false, origin }))
+}
+
+/// A large file has no index that fits.
+fn missing(source: &Source, places: &[PathBuf]) -> Error {
+    let state = if places.iter().any(|place| place.exists()) {
+        "does not fit it: it was another file then, or is damaged"
+    } else {
+        "has not been built"
     };
+    Error::IndexMissing { path: source.path().to_owned(), state, bytes: source.file_size() }
+}
+
+/// The text and its records, of what the pass has made; or what is wrong with it.
+fn finish(
+    source: Source,
+    packed: &Packed,
+    made: Made,
+    options: Options,
+) -> Result<(Source, Found, Body)> {
+    let Made { length, cut, json, framing, .. } = made;
+    let mut bytes = made.windows;
+    let windows = 0..bytes.len();
+    bytes.extend_from_slice(&made.points);
+    let points = windows.end..bytes.len();
+    bytes.extend_from_slice(&made.checks);
+    let checks = points.end..bytes.len();
+    let map = Arc::new(Map::of_memory(bytes));
+    let places = Places { windows, points, checks };
+    let body = Body { map: Arc::clone(&map), places: places.clone(), length, framing };
+    let unfit = || super::build::bug(&source, "checkpoints that do not fit the text");
+    let checkpoints = Checkpoints::new(map, places, length).ok_or_else(unfit)?;
+    let source = source.into_inflated(checkpoints, packed);
     let truncated = |length: u64, records: usize, end_of_last: u64| Error::Truncated {
         path: source.path().to_owned(),
         length,
         records: records as u64,
         end_of_last,
     };
-    if let Some(byte) = cut.filter(|_| made.json.is_blank()) {
+    if let Some(byte) = cut.filter(|_| json.is_blank()) {
         return Err(truncated(byte, 0, 0));
     }
-    let found = made.json.finish(&source, plan).map_err(of_text)?;
-    if let Some(byte) = cut.filter(|_| !options.recover) {
-        return Err(truncated(byte, found.starts.len(), found.end));
+    let Options { level, threads, .. } = options;
+    let recover = options.recover || cut.is_some();
+    let plan = Plan { level, threads, recover, chunk: CHUNK };
+    let found = json.finish(&source, plan).map_err(of_text)?;
+    match cut {
+        Some(byte) if !options.recover => Err(truncated(byte, found.starts.len(), found.end)),
+        _ => Ok((source, found, body)),
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    let mut keeping = Keeping { kept: None, warning: None };
-    if keeps {
-        let part = |range: std::ops::Range<usize>| map.bytes().get(range).unwrap_or_default();
-        let body = Body {
-            windows: part(in_memory.windows),
-            points: part(in_memory.points),
-            checks: part(in_memory.checks),
-            length,
-            framing,
-        };
-        let is_asked = long == LongPass::Allowed;
-        keeping = keep(&places, &found, &body, &source, hash, is_asked);
-    }
-    let origin = Origin::Built { seconds, kept: keeping.kept, warning: keeping.warning };
-    let Found { layout, starts, end } = found;
-    let starts = Starts::Memory(starts);
-    Ok((Arc::new(source), OffsetIndex { starts, layout, end, is_doubtful: false, origin }))
 }
 
 /// What became of keeping the index.
+#[derive(Default)]
 struct Keeping {
     kept: Option<PathBuf>,
     warning: Option<String>,
@@ -140,12 +157,12 @@ struct Keeping {
 fn keep(
     places: &[PathBuf],
     found: &Found,
-    body: &Body<'_>,
+    body: &Body,
     source: &Source,
     hash: u64,
     is_asked: bool,
 ) -> Keeping {
-    let is_small = is_asked || body.windows.len() <= MAX_CACHED_INDEX;
+    let is_small = is_asked || body.places.windows.len() <= MAX_CACHED_INDEX;
     let mut reasons = Vec::new();
     for place in places.iter().take(if is_small { places.len() } else { 1 }) {
         if let Some(folder) = place.parent() {
@@ -201,6 +218,7 @@ struct Made {
     length: u64,
     cut: Option<u64>,
     json: Incremental,
+    framing: Framing,
 }
 
 /// Inflates all of the text; a second thread makes something of it.
@@ -265,7 +283,7 @@ fn inflate(
         })?;
     }
     let Digest { windows, points, checks, length, cut, json, .. } = digest;
-    Ok(Made { windows, points, checks, length, cut, json })
+    Ok(Made { windows, points, checks, length, cut, json, framing: *framing })
 }
 
 fn bug(source: &Source, panic: Box<dyn std::any::Any + Send>) -> Error {

@@ -269,6 +269,50 @@ fn damage_to_the_sidecar_is_noticed_wherever_it_is() {
     }
 }
 
+/// The hashes, as somebody who means harm has them.
+fn forge(bytes: &mut [u8]) {
+    let end = u64::from_le_bytes(*bytes[80..].first_chunk().expect("a header")) as usize;
+    let tables = xxhash_rust::xxh3::xxh3_64(bytes.get(end..).unwrap_or_default());
+    bytes[112..120].copy_from_slice(&tables.to_le_bytes());
+    let header = xxhash_rust::xxh3::xxh3_64(&bytes[..120]);
+    bytes[120..128].copy_from_slice(&header.to_le_bytes());
+}
+
+#[test]
+fn a_forged_sidecar_gives_errors_or_records_and_nothing_worse() {
+    let folder = TestFolder::new("text_forged");
+    let truth = records(330, 14);
+    let path = folder.write("x.json.gz", &member(&array(&truth), 6, Strategy::Default));
+    open(&path, Access::Map, KEPT).expect("built");
+    let place = folder.path("x.json.gz.tfidx");
+    let good = std::fs::read(&place).expect("a sidecar");
+    let tables = u64::from_le_bytes(*good[80..].first_chunk().expect("a header")) as usize;
+    let mut random = Random(5);
+    let only_read = Options { write_sidecar: false, ..KEPT };
+    let mut used = 0;
+    for round in 0..400 {
+        let mut bad = good.clone();
+        for _ in 0..=random.below(3) {
+            // The header's numbers, or the tables; one bit, or a byte of any value.
+            let at = match round % 4 {
+                0 => 16 + random.below(96),
+                _ => tables + random.below(good.len() - tables),
+            };
+            bad[at] = [bad[at] ^ 1 << random.below(8), random.next() as u8][random.below(2)];
+        }
+        forge(&mut bad);
+        std::fs::write(&place, &bad).expect("written");
+        let Ok((source, index)) = open(&path, Access::Map, only_read) else { continue };
+        used += usize::from(matches!(index.origin(), Origin::Sidecar(_)));
+        for k in (0..index.len().min(2 * truth.len())).step_by(17) {
+            let _ = read(&source, &index, k);
+        }
+        let all = 0..source.size().min(5 << 20);
+        let _ = source.with_range(all, |_| Ok(()));
+    }
+    assert!(used > 250, "{used} of 400");
+}
+
 #[test]
 fn a_cut_file_says_how_much_is_whole() {
     let folder = TestFolder::new("text_cut");
