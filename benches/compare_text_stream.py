@@ -29,6 +29,7 @@ import textbook_fast
 from textbook_fast import synthetic
 from textbook_fast.dataset import build_index, open_unkept
 
+Read = Callable[[int], bytes]
 VOCABULARY = 20_000
 SYLLABLES = [a + b + c for a in "bcdfghlmnprstv" for b in "aeiou" for c in ("", "n", "r", "s")]
 BYTES_PER_SAMPLE = 20_000
@@ -98,53 +99,70 @@ def passes(folder: Path) -> None:
     )
 
 
-def reads(folder: Path, count: int) -> None:
-    plain = textbook_fast.open(folder / "corpus.json")
-    chosen = random.Random(2).sample(range(len(plain)), min(count, len(plain)))
-    expected = [plain.record(index) for index in chosen]
+def of_indexed_gzip(folder: Path, spans: dict[int, tuple[int, int]]) -> list[tuple[str, Read]]:
+    """The peer at its defaults, and with as many points as ours."""
+    try:
+        module = importlib.import_module("indexed_gzip")
+    except ImportError as error:
+        print(f"indexed_gzip is left out: {error}")
+        return []
+
+    def reader(**options: int) -> Read:
+        file = module.IndexedGzipFile(str(folder / "corpus.json.gz"), **options)
+        file.build_full_index()
+
+        def read(index: int) -> bytes:
+            start, length = spans[index]
+            file.seek(start)
+            found: bytes = file.read(length)
+            return found
+
+        return read
+
+    return [
+        ("indexed_gzip, its defaults", reader()),
+        ("indexed_gzip, a point each MiB", reader(spacing=1 << 20)),
+    ]
+
+
+def spans_of(plain: textbook_fast.Dataset, path: Path) -> dict[int, tuple[int, int]]:
+    """Where each record lies in the text, for a peer that knows no JSON."""
+    text, at = path.read_bytes(), 0
     spans: dict[int, tuple[int, int]] = {}
-    text, at = (folder / "corpus.json").read_bytes(), 0
     for index in range(len(plain)):
         record = plain.record(index)
         at = text.index(record, at)
         spans[index] = (at, len(record))
         at += len(record)
-    del text
-    readers: list[tuple[str, Callable[[int], bytes]]] = []
-    for name in ("corpus.json", "corpus.json.gz", "corpus.json.zip"):
-        readers.append((name, textbook_fast.open(folder / name, threads=1).record))
-    try:
-        module = importlib.import_module("indexed_gzip")
-    except ImportError as error:
-        print(f"indexed_gzip is left out: {error}")
-    else:
-        for name, options in (("its defaults", {}), ("points each MiB", {"spacing": 1 << 20})):
-            file = module.IndexedGzipFile(str(folder / "corpus.json.gz"), **options)
-            file.build_full_index()
+    return spans
 
-            def read(index: int, file: object = file) -> bytes:
-                file.seek(spans[index][0])
-                found: bytes = file.read(spans[index][1])
-                return found
 
-            readers.append((f"indexed_gzip, {name}", read))
+def reads(folder: Path, count: int) -> None:
+    plain = textbook_fast.open(folder / "corpus.json")
+    chosen = random.Random(2).sample(range(len(plain)), min(count, len(plain)))
+    names = ("corpus.json", "corpus.json.gz", "corpus.json.zip")
+    ours: list[tuple[str, Read]] = [
+        (name, textbook_fast.open(folder / name, threads=1).record) for name in names
+    ]
+    readers = ours + of_indexed_gzip(folder, spans_of(plain, folder / "corpus.json"))
     times: dict[str, list[float]] = {name: [] for name, _ in readers}
-    for index, record in zip(chosen, expected, strict=True):
-        for name, read_record in readers:
+    for index in chosen:
+        record = plain.record(index)
+        for name, read in readers:
             begin = time.perf_counter()
-            found = read_record(index)
+            found = read(index)
             times[name].append((time.perf_counter() - begin) * 1e3)
             assert found == record, f"{name} reads other bytes"
     for name, taken in times.items():
         taken.sort()
-        print(
-            f"{name}: median {statistics.median(taken):.3f} ms, p99 "
-            f"{taken[int(len(taken) * 0.99)]:.3f} ms, longest {taken[-1]:.3f} ms"
-        )
-    for name, read_record in readers[:3]:
-        indices = range(len(plain) // 4)
-        _, clock = timed(lambda: [read_record(index) for index in indices])  # noqa: B023
-        print(f"{name}, one after the other: {clock / len(indices) * 1e3:.4f} ms a record")
+        median, p99 = statistics.median(taken), taken[int(len(taken) * 0.99)]
+        print(f"{name}: median {median:.3f} ms, p99 {p99:.3f} ms, longest {taken[-1]:.3f} ms")
+    for name, read in ours:
+        begin = time.perf_counter()
+        for index in range(len(plain) // 4):
+            read(index)
+        each = (time.perf_counter() - begin) / (len(plain) // 4)
+        print(f"{name}, one after the other: {each * 1e3:.4f} ms a record")
 
 
 def main() -> None:
