@@ -348,7 +348,7 @@ def latency(corpus: Corpus, rounds: int) -> None:
 
         def run() -> int:
             feed = _core.Feed(
-                [(ds._files, ds._reader.store, ds._reader.core_transform)],
+                [(ds._files, ds._reader.store, ds._reader.core_transform, "raise")],
                 threads=2,
                 io_threads=16,
                 prefetch_bytes=1 << 30,

@@ -537,7 +537,7 @@ def test_slow_reads_are_named_and_hidden(example: Dataset) -> None:
     from textbook_fast import _core
 
     feed = _core.Feed(
-        [(example._files, example._reader.store, None)],
+        [(example._files, example._reader.store, None, "raise")],
         threads=1,
         io_threads=16,
         prefetch_bytes=1 << 30,

@@ -67,7 +67,7 @@ MAX_THREADS: int
 class Feed:
     def __new__(
         cls,
-        sources: Sequence[tuple[Files, ImageStore | None, Transform | None]],
+        sources: Sequence[tuple[Files, ImageStore | None, Transform | None, str]],
         *,
         threads: int,
         io_threads: int,
@@ -242,8 +242,8 @@ class Batch:
     @property
     def sizes(self) -> list[tuple[int, int] | ImageError]: ...
     def fill(
-        self, out: NDArray[np.uint8], starts: Sequence[int | None], threads: int
-    ) -> list[ImageError | None]: ...
+        self, out: NDArray[np.uint8], starts: Sequence[int | None], threads: int, truncated: str
+    ) -> list[ImageError | tuple[ImageError] | None]: ...
 
 @final
 class Transform:
@@ -262,7 +262,7 @@ class Transform:
     ) -> Transform: ...
     def output_size(self, height: int, width: int) -> tuple[int, int]: ...
     def apply(self, array: Image) -> Any: ...
-    def decode(self, data: BytesLike) -> Any: ...
+    def decode(self, data: BytesLike, truncated: str) -> tuple[Any, JpegError | None]: ...
     @property
     def is_calculated(self) -> bool | None: ...
 
@@ -307,6 +307,7 @@ def load_images(
     paths: Sequence[str | None],
     threads: int,
     transform: Transform | None = None,
+    truncated: str = "raise",
 ) -> list[Any]: ...
 def make_thumbnail(data: bytes, width: int, height: int) -> bytes: ...
 def measure_images(

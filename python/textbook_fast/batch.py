@@ -41,6 +41,7 @@ class ImageBatch:
         texts: `Sample.texts` of each sample.
         errors: With ``on_error="mark"``, of the images that cannot be had, which are left
             out of all the above.
+        damages: Of the images that are broken and were filled, with ``truncated="fill"``.
     """
 
     images: NDArray[Any]
@@ -51,6 +52,7 @@ class ImageBatch:
     samples: list[int]
     texts: list[list[str | None]]
     errors: list[ImageError]
+    damages: list[ImageError]
     _transform: ImageTransform
 
     def __len__(self) -> int:
@@ -88,6 +90,7 @@ class _Entry:
     size: tuple[int, int] = (0, 0)
     made: Any = None  # where the core could not make it: what Python made
     error: ImageError | None = None
+    damage: ImageError | None = None
 
 
 def make_batch(
@@ -122,11 +125,14 @@ def make_batch(
     places = iter(begins)
     starts = [next(places) * unit if entry.error is None else None for entry in entries]
     if core is not None:
-        failures = core.fill(flat, starts, threads)
+        failures = core.fill(flat, starts, threads, reader.truncated)
         for entry, start, failure in zip(entries, starts, failures, strict=True):
             if entry.made is not None and start is not None:
                 values = entry.made.values if isinstance(entry.made, Patches) else entry.made
                 flat[start : start + values.nbytes] = values.reshape(-1).view(np.uint8)
+            elif isinstance(failure, tuple):
+                entry.damage = failure[0].at(samples[entry.sample].index, entry.position)
+                reader.warn_of(entry.damage)
             elif failure is not None and entry.error is None:
                 entry.error = failure
     _raise(reader, samples, entries)
@@ -144,6 +150,7 @@ def make_batch(
         samples=[sample.index for sample in samples],
         texts=texts,
         errors=_errors(samples, entries),
+        damages=[entry.damage for entry in entries if entry.damage is not None],
         _transform=transform,
     )
 

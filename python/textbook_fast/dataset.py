@@ -17,7 +17,7 @@ from textbook_fast.errors import TextbookError
 from textbook_fast.files import PathLike, expand, open_files
 from textbook_fast.images import ImageReader
 from textbook_fast.index_info import ArchiveInfo, Identity, IndexInfo
-from textbook_fast.jpeg import OnError, check_on_error
+from textbook_fast.jpeg import OnError, Truncated, check_on_error, check_truncated
 from textbook_fast.sample import Sample, decode_together
 from textbook_fast.search import SearchField, SearchHit, search
 from textbook_fast.statistics import Statistics, measure
@@ -55,6 +55,7 @@ def open(  # noqa: A001
     decode: Decode = "auto",
     access: Access = "map",
     on_error: OnError = "raise",
+    truncated: Truncated = "raise",
     recover: bool = False,
     threads: int | None = None,
 ) -> Dataset:
@@ -97,6 +98,11 @@ def open(  # noqa: A001
             with SIGBUS.
         on_error: ``"raise"`` or, for images, ``"mark"``: a falsy `ImageError` stands
             in the place of an image that cannot be had. Broken records always raise.
+        truncated: ``"fill"`` makes an image of what can be read of a JPEG that is cut or
+            broken, as libjpeg-turbo and Pillow with LOAD_TRUNCATED_IMAGES do: what is
+            missing is gray, or less sharp. The first such image warns;
+            `Sample.damages`, `Keyframe.damage`, `ImageBatch.damages` and `Loader.stats`
+            tell all. ``"raise"``: such an image cannot be had.
         recover: Open what is whole of a file that is cut in the middle.
         threads: How many threads index and decode. None: ``TEXTBOOK_FAST_THREADS``,
             else 1 in a worker of a PyTorch DataLoader, else what affinity and
@@ -124,7 +130,7 @@ def open(  # noqa: A001
             f"transform must be an ImageTransform or a function of an array, not {transform!r}"
         )
     files = _open_files(expand(path), options)
-    return _with_images(files, options, images, on_error, videos, transform)
+    return _with_images(files, options, images, on_error, videos, transform, truncated)
 
 
 def open_unkept(
@@ -161,6 +167,7 @@ def _with_images(
     on_error: OnError,
     videos: Videos | PathLike | Sequence[PathLike] | None = None,
     transform: Transform | None = None,
+    truncated: Truncated = "raise",
 ) -> Dataset:
     decode, paths = options.decode, files.paths
     roots = None if images is None else expand(images)
@@ -172,6 +179,7 @@ def _with_images(
         on_error=check_on_error(on_error),
         threads=options.threads,
         transform=transform,
+        truncated=check_truncated(truncated),
     )
     source = VideoSource(videos, beside=paths, threads=options.threads)
     return Dataset(files, options, reader, range(len(files)), source)

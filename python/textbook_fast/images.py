@@ -5,26 +5,36 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from textbook_fast import _core
 from textbook_fast.errors import (
+    DamagedJpegWarning,
     ImageError,
     IndexMissingError,
     SourceNotFoundError,
     TextbookError,
 )
 from textbook_fast.index_info import Identity
-from textbook_fast.jpeg import Image, OnError
+from textbook_fast.jpeg import Image, OnError, Truncated
 from textbook_fast.other_formats import decode_others
 from textbook_fast.threads import choose_threads
 from textbook_fast.transforms import ImageTransform, Transform
 
-__all__ = ["ImageReader", "apply_transform"]
+__all__ = ["Filled", "ImageReader", "apply_transform"]
 
 # A folder beside the JSON with more entries than this is not searched for images.
 MAX_SIBLINGS = 1000
+
+
+@dataclass(slots=True)
+class Filled:
+    """An image that was made of a broken file all the same, and what is broken of it."""
+
+    image: Any
+    error: ImageError
 
 
 class ImageReader:
@@ -39,11 +49,13 @@ class ImageReader:
         "_beside",
         "_probe",
         "_store",
+        "_warned",
         "decodes",
         "on_error",
         "roots",
         "threads",
         "transform",
+        "truncated",
     )
 
     def __init__(
@@ -57,6 +69,7 @@ class ImageReader:
         threads: int | None,
         archives: Sequence[tuple[str, Identity]] | None = None,
         transform: Transform | None = None,
+        truncated: Truncated = "raise",
     ) -> None:
         """Remembers what is needed to open the images, and opens them where they are given.
 
@@ -69,24 +82,27 @@ class ImageReader:
             threads: How many threads decode; None for the process's number.
             archives: Which files the tar files have to be, where they were open before.
             transform: What becomes of each image.
+            truncated: What is done about an image that is cut or broken.
         """
         self.roots = None if roots is None else tuple(roots)
         self.decodes = decodes
         self.on_error = on_error
         self.threads = threads
         self.transform = transform
+        self.truncated = truncated
+        self._warned = False
         self._beside = tuple(beside)
         self._probe = tuple(probe)
         self._store = None if self.roots is None else _open(self.roots, archives)
 
     def __getstate__(self) -> tuple[object, ...]:
         archives = None if self._store is None else self._store.archives
-        options = (self.decodes, self.on_error, self.threads, self.transform)
+        options = (self.decodes, self.on_error, self.threads, self.transform, self.truncated)
         return self.roots, self._beside, self._probe, options, archives
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         roots, beside, probe, options, archives = state
-        decodes, on_error, threads, transform = options
+        decodes, on_error, threads, transform, truncated = options
         self.__init__(  # type: ignore[misc]
             roots,
             beside=beside,
@@ -96,6 +112,7 @@ class ImageReader:
             threads=threads,
             archives=archives,
             transform=transform,
+            truncated=truncated,
         )
 
     @property
@@ -132,13 +149,16 @@ class ImageReader:
         """The images of these paths as arrays, decoded (and transformed) in parallel; None
         stays None.
 
-        An image that cannot be had is an `ImageError` in its place. PNG and WebP images
+        An image that cannot be had is an `ImageError` in its place, and one of a broken file
+        a `Filled`. PNG and WebP images
         under a JPEG's name go through Pillow, if that is installed, one after the other.
         """
         if all(path is None for path in paths):
             return [None] * len(paths)
         threads, _ = choose_threads(self.threads)
-        images = _core.load_images(self.store, list(paths), threads, self.core_transform)
+        images = _core.load_images(
+            self.store, list(paths), threads, self.core_transform, self.truncated
+        )
         return self.finish(paths, images)
 
     @property
@@ -152,14 +172,34 @@ class ImageReader:
         is for the caller's own function.
         """
         transform, core = self.transform, self.core_transform
+        # A plain tuple comes from the core alone: what the transforms make is made later.
+        images = [Filled(*image) if type(image) is tuple else image for image in images]
         done = [core is not None and not isinstance(image, ImageError) for image in images]
-        images = decode_others(images, paths, self.read)
+        images = list[Any](decode_others(images, paths, self.read))
         if transform is not None:
             for place, (path, image) in enumerate(zip(paths, images, strict=True)):
                 if path is None or image is None or done[place] or isinstance(image, ImageError):
                     continue
-                images[place] = apply_transform(transform, path, image)
+                if isinstance(image, Filled):
+                    made = apply_transform(transform, path, image.image)
+                    is_made = not isinstance(made, ImageError)
+                    images[place] = Filled(made, image.error) if is_made else made
+                else:
+                    images[place] = apply_transform(transform, path, image)
         return images
+
+    def warn_of(self, error: ImageError) -> None:
+        """Warns of the first image that was filled."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                DamagedJpegWarning(
+                    f"{error}: what is missing was filled (of other images that will be without "
+                    "a word; Sample.damages and Loader.stats() tell them)",
+                    kind=error.kind,
+                ),
+                stacklevel=4,
+            )
 
     def _discover(self) -> str:
         best, hits = "", 0

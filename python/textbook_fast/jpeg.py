@@ -63,8 +63,14 @@ def check_choices(color: str, scale: int, truncated: str) -> None:
         raise ValueError(f"color must be 'rgb' or 'gray', not {color!r}")
     if isinstance(scale, bool) or scale not in {1, 2, 4, 8}:
         raise ValueError(f"scale must be 1, 2, 4 or 8, not {scale!r}")
+    check_truncated(truncated)
+
+
+def check_truncated(truncated: str) -> Truncated:
+    """The argument, if it is a known choice."""
     if truncated not in {"raise", "fill"}:
         raise ValueError(f"truncated must be 'raise' or 'fill', not {truncated!r}")
+    return truncated  # type: ignore[return-value]
 
 
 def check_rows(rows: tuple[int, int] | None) -> tuple[int, int] | None:

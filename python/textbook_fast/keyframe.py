@@ -22,6 +22,8 @@ class Keyframe:
         start_seconds: Where the clip begins in the video.
         end_seconds: Where the clip ends in the video.
         number: Which keyframe of the clip it is, from 1, with gaps.
+        damage: Of a `Sample`'s keyframe whose image is decoded: what is broken of it, if it
+            was filled with ``open(..., truncated="fill")``.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Keyframe:
     start_seconds: float
     end_seconds: float
     number: int
+    damage: str | None = None
 
     @classmethod
     def parse(cls, path: str) -> Keyframe | None:

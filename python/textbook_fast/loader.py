@@ -241,7 +241,8 @@ class Loader:
         """What was done so far and how long it took, and the bottleneck.
 
         Returns:
-            ``samples``, ``batches``, ``skipped`` and ``images``; ``samples_per_second``
+            ``samples``, ``batches``, ``skipped``, ``images``, and how many of these were
+            ``filled`` (see `open`, `truncated`); ``samples_per_second``
             over ``seconds`` of iterating; of these ``wait_seconds`` for samples,
             ``collate_seconds``, and ``consumer_seconds`` between batches. ``read_seconds``
             and ``decode_seconds`` are sums over threads. ``bytes_read``, in so many
@@ -312,7 +313,8 @@ class Pass(Iterator[Any]):
                     store = source._reader.store
                 except SourceNotFoundError:
                     store = None  # it is told with the first sample that has an image
-            sources.append((source._files, store, source._reader.core_transform))
+            reader = source._reader
+            sources.append((source._files, store, reader.core_transform, reader.truncated))
         threads, _ = choose_threads(loader._threads)
         return _core.Feed(
             sources,
@@ -421,6 +423,7 @@ class Pass(Iterator[Any]):
             else:
                 images = reader.finish(paths, images)
                 sample._images = sample._settle(images, range(len(images)))
+                self._clock.filled += len(sample._damages)
         return sample
 
     def _skip(self, index: int, error: TextbookError) -> None:

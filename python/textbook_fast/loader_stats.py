@@ -19,6 +19,7 @@ class Clock:
         self.samples = 0
         self.batches = 0
         self.skipped = 0
+        self.filled = 0
         self.seconds = 0.0
         self.wait_seconds = 0.0
         self.collate_seconds = 0.0
@@ -61,6 +62,7 @@ def summarize(clock: Clock, threads: int, io_threads: int) -> dict[str, Any]:
         "samples": clock.samples,
         "batches": clock.batches,
         "skipped": clock.skipped,
+        "filled": clock.filled,
         "images": int(totals.pop("images")),
         "samples_per_second": clock.samples / seconds if seconds else 0.0,
         "seconds": seconds,

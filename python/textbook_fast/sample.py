@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from textbook_fast import _core
 from textbook_fast.errors import ImageError, RecordError, TextbookError
-from textbook_fast.images import ImageReader
+from textbook_fast.images import Filled, ImageReader
 from textbook_fast.keyframe import Keyframe
 from textbook_fast.prompt import (
     Limits,
@@ -45,7 +46,16 @@ class Sample:
             The message says which sample, where in it, and why.
     """
 
-    __slots__ = ("_fields", "_images", "_reader", "_record", "_videos", "index", "source")
+    __slots__ = (
+        "_damages",
+        "_fields",
+        "_images",
+        "_reader",
+        "_record",
+        "_videos",
+        "index",
+        "source",
+    )
 
     def __init__(
         self,
@@ -60,15 +70,17 @@ class Sample:
         self._videos = videos
         self._fields: dict[str, Any] = {}
         self._images: list[Any] | None = None
+        self._damages: dict[int, ImageError] = {}
         self.index = index
         self.source = source
 
     def __getstate__(self) -> tuple[object, ...]:
         place = (self._record.unchecked, self.index, self.source)
-        return *place, self._reader, self._images, self._videos
+        return *place, self._reader, self._images, self._damages, self._videos
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raw, self.index, self.source, self._reader, self._images, self._videos = state
+        raw, self.index, self.source, self._reader, *kept = state
+        self._images, self._damages, self._videos = kept
         self._record = _core.Record(raw)
         self._fields = {}
 
@@ -162,7 +174,11 @@ class Sample:
         """Video, time and number of each image, by its name; None at the texts'
         positions and for a name that is no keyframe's.
         """
-        return [None if path is None else Keyframe.parse(path) for path in self.image_paths]
+        frames = [None if path is None else Keyframe.parse(path) for path in self.image_paths]
+        for position, error in self._damages.items():
+            frame = frames[position]
+            frames[position] = frame and replace(frame, damage=error.reason)
+        return frames
 
     @property
     def videos(self) -> dict[str, Video | None]:
@@ -221,6 +237,13 @@ class Sample:
         """
         k = self._position(k)
         return self._load([k])[0] if self._images is None else self._images[k]
+
+    @property
+    def damages(self) -> dict[int, ImageError]:
+        """By position, what is broken of the images that were filled: of those that are
+        decoded, where the dataset was opened with ``truncated="fill"``.
+        """
+        return dict(self._damages)
 
     def image_bytes(self, k: int) -> bytes | None:
         """The encoded bytes of the image at position `k`, as they are in the store;
@@ -343,9 +366,16 @@ class Sample:
         return self._settle(images, positions)
 
     def _settle(self, images: list[Any], positions: Sequence[int]) -> list[Any]:
-        """Gives errors their place, and raises the first where that is wanted."""
+        """Gives errors their place, and raises the first where that is wanted. Notes what was
+        filled.
+        """
         errors: list[ImageError] = []
         for place, image in enumerate(images):
+            if isinstance(image, Filled):
+                damage = image.error.at(self.index, positions[place])
+                self._damages[positions[place]] = damage
+                images[place] = image.image
+                self._reader.warn_of(damage)
             if isinstance(image, ImageError):
                 errors.append(image.at(self.index, positions[place]))
                 images[place] = errors[-1]

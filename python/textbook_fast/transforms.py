@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbook_fast import _core
-from textbook_fast.jpeg import BytesLike, Image
+from textbook_fast.jpeg import BytesLike, Image, Truncated, check_truncated, warn_of
 
 __all__ = ["EdgeLimits", "ImageTransform", "Patches", "PixelBudget", "Transform"]
 
@@ -246,20 +246,28 @@ class ImageTransform:
             )
         return self._core.apply(np.ascontiguousarray(image))
 
-    def decode(self, data: BytesLike) -> Any:
+    def decode(self, data: BytesLike, *, truncated: Truncated = "raise") -> Any:
         """Decodes a JPEG and transforms it row by row on the way.
 
         Args:
             data: The bytes of the file.
+            truncated: As of `decode_jpeg`.
 
         Returns:
             As of a call with the decoded image.
 
+        Warns:
+            DamagedJpegWarning: As of `decode_jpeg`.
+
         Raises:
             JpegError: It cannot be decoded, or (kind ``"transform"``) not transformed.
             TypeError: `data` is not bytes-like.
+            ValueError: `truncated` is none of its choices.
         """
-        return self._core.decode(data)
+        image, error = self._core.decode(data, check_truncated(truncated))
+        if error is not None:
+            warn_of(error, stacklevel=2)
+        return image
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use textbook_jpeg::{Header, Options, Scale};
+use textbook_jpeg::{Damage, Header, JpegError, Options, Scale};
 
 use crate::buffers::Buffer;
 use crate::decode::{self, ENCODED, ImageFailure, Picture, flatten};
@@ -18,6 +18,8 @@ pub struct Prepared {
     pub size: Size,
     /// What the transform's layout makes of it.
     pub bytes: Buffer,
+    /// What is broken, where it was made of broken data all the same.
+    pub damage: Option<JpegError>,
 }
 
 /// What is known of a JPEG before it is decoded.
@@ -64,44 +66,47 @@ pub fn prepare(
     data: &[u8],
     transform: &Transform,
     limit: Option<u64>,
+    damage: Damage,
 ) -> Result<Prepared, ImageFailure> {
     let preview = Preview::of(data, transform, limit)?;
     let mut bytes = Buffer::take(preview.shape.bytes);
-    prepare_into(data, &preview, transform, &mut bytes)?;
-    Ok(Prepared { size: preview.shape.size, bytes })
+    let damage = prepare_into(data, &preview, transform, damage, &mut bytes)?;
+    Ok(Prepared { size: preview.shape.size, bytes, damage })
 }
 
 /// Decodes and transforms a JPEG into memory of the size that its preview says. After an
-/// error the content is unspecified.
+/// error the content is unspecified. Returns what is broken, where [`Damage::Fill`] made a
+/// picture all the same.
 pub fn prepare_into(
     data: &[u8],
     preview: &Preview,
     transform: &Transform,
+    damage: Damage,
     out: &mut [u8],
-) -> Result<(), ImageFailure> {
+) -> Result<Option<JpegError>, ImageFailure> {
     let (expected, found) = (preview.shape.bytes, out.len());
     if expected != found {
         return Err(ImageFailure::WrongLength { expected, found });
     }
     let original = upright(&preview.header, transform);
-    let options = Options { scale: scale(original, transform)?, ..Options::default() };
+    let options = Options { scale: scale(original, transform)?, damage, ..Options::default() };
     let decoded = options.size(&preview.header);
     let size = Size { height: decoded.height, width: decoded.width };
     if let Some(turn) = turn(&preview.header, transform) {
         let mut pixels = Buffer::take(decoded.bytes());
-        decode::with_decoder(|decoder| decoder.decode(data, &options, &mut pixels))?;
+        let damage = decode::with_decoder(|decoder| decoder.decode(data, &options, &mut pixels))?;
         let mut turned = Buffer::take(pixels.len());
         oriented(&pixels, size, turn, &mut turned);
         let picture = oriented_size(size, turn);
         return transform.apply(original, picture, out, |push| {
-            push(&turned);
-            Ok(())
+            push(0, &turned);
+            Ok(damage)
         });
     }
+    // Of broken data that is filled, the decoder hands out all rows once more.
     transform.apply(original, size, out, |push| {
-        let mut sink = |_: usize, rows: &[u8]| push(rows);
-        decode::with_decoder(|decoder| decoder.decode_rows(data, &options, &mut sink))?;
-        Ok(())
+        let mut sink = |first: usize, rows: &[u8]| push(first, rows);
+        decode::with_decoder(|decoder| decoder.decode_rows(data, &options, &mut sink))
     })
 }
 
@@ -124,11 +129,11 @@ pub fn prepare_pixels(
 ) -> Result<Prepared, TransformError> {
     let shape = transform.shape(size, limit)?;
     let mut bytes = Buffer::take(shape.bytes);
-    transform.apply::<TransformError>(size, size, &mut bytes, |push| {
-        push(pixels);
+    transform.apply::<_, TransformError>(size, size, &mut bytes, |push| {
+        push(0, pixels);
         Ok(())
     })?;
-    Ok(Prepared { size: shape.size, bytes })
+    Ok(Prepared { size: shape.size, bytes, damage: None })
 }
 
 /// What is to become of images.
@@ -138,6 +143,8 @@ pub struct Recipe {
     pub transform: Option<Arc<Transform>>,
     /// The most pixels that an image, or what becomes of it, may have.
     pub limit: Option<u64>,
+    /// What is done about an image that is cut or broken.
+    pub damage: Damage,
 }
 
 /// What became of an image.
@@ -149,13 +156,26 @@ pub enum Made {
     Prepared(Prepared, Arc<Transform>),
 }
 
+impl Made {
+    /// What is broken, where it was made of broken data all the same.
+    pub fn take_damage(&mut self) -> Option<JpegError> {
+        match self {
+            Made::Picture(picture) => picture.damage.take(),
+            Made::Prepared(prepared, _) => prepared.damage.take(),
+        }
+    }
+}
+
 impl Recipe {
     /// Makes of a JPEG what is wanted.
     pub fn make(&self, data: &[u8]) -> Result<Made, ImageFailure> {
         Ok(match &self.transform {
-            None => Made::Picture(decode::decode(data, &Options::default(), self.limit)?),
+            None => {
+                let options = Options { damage: self.damage, ..Options::default() };
+                Made::Picture(decode::decode(data, &options, self.limit)?)
+            }
             Some(transform) => {
-                let prepared = prepare(data, transform, self.limit)?;
+                let prepared = prepare(data, transform, self.limit, self.damage)?;
                 Made::Prepared(prepared, Arc::clone(transform))
             }
         })

@@ -15,8 +15,9 @@ use textbook_core::decode::ImageFailure;
 use textbook_core::pool;
 use textbook_core::prepare::{self, Preview};
 use textbook_core::transform::Transform as Core;
+use textbook_jpeg::JpegError;
 
-use crate::images::{ImageStore, image_error, pixel_limit};
+use crate::images::{ImageStore, damage_named, image_error, pixel_limit};
 use crate::transform::{Memory, Transform};
 
 /// Memory of the core's cache as a uint8 array of unspecified content.
@@ -91,7 +92,8 @@ impl Batch {
     }
 
     /// Writes each image to the bytes from its start on; one without a start is left out.
-    /// Gives None or an `ImageError` for each, and lets go of what was read.
+    /// Gives None or an `ImageError` for each, `(error,)` of one that was filled all the
+    /// same, and lets go of what was read.
     #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
     fn fill<'py>(
         &self,
@@ -99,7 +101,9 @@ impl Batch {
         mut out: PyReadwriteArray1<'py, u8>,
         starts: Vec<Option<usize>>,
         threads: usize,
+        truncated: &str,
     ) -> PyResult<Bound<'py, PyList>> {
+        let damage = damage_named(truncated)?;
         let images = self.images()?;
         let memory =
             out.as_slice_mut().map_err(|_| PyValueError::new_err("out must be contiguous"))?;
@@ -113,13 +117,13 @@ impl Batch {
             PyValueError::new_err("the images' places are not apart, or not inside of out")
         })?;
         let (read, transform) = (Arc::clone(&images), Arc::clone(&self.transform));
-        let fill = move |index: usize| -> Result<(), ImageFailure> {
-            let Ok((bytes, preview)) = &read[index] else { return Ok(()) };
+        let fill = move |index: usize| -> Result<Option<JpegError>, ImageFailure> {
+            let Ok((bytes, preview)) = &read[index] else { return Ok(None) };
             match slots.take(index) {
                 Some(slot) if !slot.is_empty() => {
-                    prepare::prepare_into(bytes, preview, &transform, slot)
+                    prepare::prepare_into(bytes, preview, &transform, damage, slot)
                 }
-                _ => Ok(()),
+                _ => Ok(None),
             }
         };
         // `run` returns when all items have ended; until then `out` is borrowed here.
@@ -128,7 +132,11 @@ impl Batch {
         let errors = PyList::empty(py);
         for (path, result) in self.paths.iter().zip(results) {
             match result.unwrap_or_else(|panic| Err(panic.into())) {
-                Ok(()) => errors.append(py.None())?,
+                Ok(None) => errors.append(py.None())?,
+                Ok(Some(damage)) => {
+                    let error = image_error(py, path, &ImageFailure::Jpeg(damage));
+                    errors.append((error.into_value(py),))?;
+                }
                 Err(failure) => errors.append(image_error(py, path, &failure).into_value(py))?,
             }
         }

@@ -15,7 +15,7 @@ use textbook_core::prepare::{Made, Recipe};
 
 use crate::errors::to_pyerr;
 use crate::files::Files;
-use crate::images::{ImageStore, image_error, made_to_array, pixel_limit};
+use crate::images::{ImageStore, damage_named, image_error, made_to_array, pixel_limit};
 use crate::passes::interleave_clips;
 use crate::record::Record;
 use crate::transform::Transform;
@@ -47,9 +47,9 @@ pub fn permute<'py>(
     Ok(items.into_pyarray(py))
 }
 
-/// Files, their images, and what becomes of these.
+/// Files, their images, what becomes of these, and what is done about broken ones.
 type Source<'py> =
-    (Bound<'py, Files>, Option<Bound<'py, ImageStore>>, Option<Bound<'py, Transform>>);
+    (Bound<'py, Files>, Option<Bound<'py, ImageStore>>, Option<Bound<'py, Transform>>, String);
 
 /// Samples of several datasets in the order in which they are pushed, read and decoded ahead.
 #[pyclass(frozen, module = "textbook_fast._core")]
@@ -102,15 +102,18 @@ impl Feed {
         let read_delay = Duration::try_from_secs_f64(read_delay)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let settings = Settings { threads, io_threads, prefetch_bytes, read_delay };
-        let from = sources.iter().map(|(files, store, transform)| From {
-            parts: Arc::clone(files.get().parts()),
-            store: store.as_ref().map(|store| Arc::clone(store.get().store())),
-            recipe: Recipe {
-                transform: transform.as_ref().map(|transform| Arc::clone(&transform.get().0)),
-                limit,
-            },
+        let from = sources.iter().map(|(files, store, transform, truncated)| {
+            Ok(From {
+                parts: Arc::clone(files.get().parts()),
+                store: store.as_ref().map(|store| Arc::clone(store.get().store())),
+                recipe: Recipe {
+                    transform: transform.as_ref().map(|transform| Arc::clone(&transform.get().0)),
+                    limit,
+                    damage: damage_named(truncated)?,
+                },
+            })
         });
-        let feed = loader::Feed::new(from.collect(), settings);
+        let feed = loader::Feed::new(from.collect::<PyResult<_>>()?, settings);
         let files = sources.iter().map(|(files, ..)| files.clone().unbind()).collect();
         let process = std::process::id();
         Ok(Feed { open: Mutex::new(Some(Arc::new(feed))), files, process })
@@ -203,7 +206,7 @@ fn interleaved<'py>(record: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
-/// Arrays; an `ImageError` stands in the place of what cannot be had.
+/// As of `load_images`.
 fn to_list<'py>(
     py: Python<'py>,
     record: &Bound<'py, PyAny>,
@@ -211,12 +214,12 @@ fn to_list<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for (number, image) in images.into_iter().enumerate() {
+        let path = || record.getattr("images")?.get_item(number)?.extract::<String>();
         match image {
             None => list.append(py.None())?,
-            Some(Ok(made)) => list.append(made_to_array(py, made)?)?,
+            Some(Ok(made)) => list.append(made_to_array(py, made, path)?)?,
             Some(Err(failure)) => {
-                let path: String = record.getattr("images")?.get_item(number)?.extract()?;
-                list.append(image_error(py, &path, &failure).into_value(py))?;
+                list.append(image_error(py, &path()?, &failure).into_value(py))?;
             }
         }
     }

@@ -19,7 +19,7 @@ use textbook_core::keyframe_name::KeyframeName;
 use textbook_core::prepare::{self, Made, Recipe};
 use textbook_core::source::Identity;
 use textbook_core::store::{self, Stores};
-use textbook_jpeg::Size;
+use textbook_jpeg::{Damage, Size};
 
 use crate::errors::{exception, to_pyerr};
 use crate::transform::{self, Transform};
@@ -48,11 +48,29 @@ pub fn to_array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAny>> 
     Ok(array.into_any())
 }
 
-/// What became of an image, as an array (or `Patches`).
-pub fn made_to_array(py: Python<'_>, made: Made) -> PyResult<Bound<'_, PyAny>> {
-    match made {
-        Made::Picture(picture) => to_array(py, picture),
-        Made::Prepared(prepared, transform) => transform::to_array(py, prepared, &transform),
+/// What became of an image, as an array (or `Patches`). Of one that is broken and was filled,
+/// `(array, error)`; the error names its path.
+pub fn made_to_array(
+    py: Python<'_>,
+    mut made: Made,
+    path: impl FnOnce() -> PyResult<String>,
+) -> PyResult<Bound<'_, PyAny>> {
+    let damage = made.take_damage();
+    let array = match made {
+        Made::Picture(picture) => to_array(py, picture)?,
+        Made::Prepared(prepared, transform) => transform::to_array(py, prepared, &transform)?,
+    };
+    let Some(damage) = damage else { return Ok(array) };
+    let error = image_error(py, &path()?, &ImageFailure::Jpeg(damage)).into_value(py);
+    Ok((array, error).into_pyobject(py)?.into_any())
+}
+
+/// What is done about broken data, in the words of Python's interface, which has checked it.
+pub fn damage_named(truncated: &str) -> PyResult<Damage> {
+    match truncated {
+        "raise" => Ok(Damage::Refuse),
+        "fill" => Ok(Damage::Fill),
+        _ => Err(PyValueError::new_err("there is no such choice for truncated")),
     }
 }
 
@@ -241,9 +259,10 @@ impl ImageStore {
 }
 
 /// The images of these paths as arrays, transformed where that is asked for, None where a
-/// path is None; an `ImageError` stands in the place of what cannot be had.
+/// path is None; an `ImageError` stands in the place of what cannot be had, and of what is
+/// broken and was filled there is `(array, error)`.
 #[pyfunction]
-#[pyo3(signature = (store, paths, threads, transform=None))]
+#[pyo3(signature = (store, paths, threads, transform=None, truncated="raise"))]
 #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
 pub fn load_images<'py>(
     py: Python<'py>,
@@ -251,10 +270,12 @@ pub fn load_images<'py>(
     paths: Vec<Option<String>>,
     threads: usize,
     transform: Option<&Bound<'py, Transform>>,
+    truncated: &str,
 ) -> PyResult<Bound<'py, PyList>> {
     let recipe = Recipe {
         transform: transform.map(|transform| Arc::clone(&transform.get().0)),
         limit: pixel_limit(py)?,
+        damage: damage_named(truncated)?,
     };
     let store = &store.get().0;
     let wanted: Vec<String> = paths.iter().flatten().cloned().collect();
@@ -266,7 +287,9 @@ pub fn load_images<'py>(
             continue;
         };
         match images.next() {
-            Some(Ok(made)) => results.append(made_to_array(py, made)?)?,
+            Some(Ok(made)) => {
+                results.append(made_to_array(py, made, || Ok(path.clone()))?)?;
+            }
             Some(Err(failure)) => results.append(image_error(py, path, &failure).into_value(py))?,
             None => unreachable!("one image for each path"),
         }

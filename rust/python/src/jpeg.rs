@@ -8,9 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use textbook_core::decode::{self, ImageFailure};
-use textbook_jpeg::{Color, ColorSpace, Damage, JpegError, Options, Scale};
+use textbook_jpeg::{Color, ColorSpace, JpegError, Options, Scale};
 
-use crate::images::{Encoded, jpeg_error, pixel_limit, to_array};
+use crate::images::{Encoded, damage_named, jpeg_error, pixel_limit, to_array};
 
 /// What is wanted, in the words of Python's interface, which has checked them.
 fn options(
@@ -34,16 +34,16 @@ fn options(
             _ => return Err(unknown("scale")),
         },
         rows: rows.map(|(start, end)| Range { start, end }),
-        damage: match truncated {
-            "raise" => Damage::Refuse,
-            "fill" => Damage::Fill,
-            _ => return Err(unknown("choice for truncated")),
-        },
+        damage: damage_named(truncated)?,
     })
 }
 
 /// The error that says what is broken, for a picture that was made all the same.
-fn damage_of(py: Python<'_>, damage: Option<JpegError>, index: Option<usize>) -> Bound<'_, PyAny> {
+pub fn damage_of(
+    py: Python<'_>,
+    damage: Option<JpegError>,
+    index: Option<usize>,
+) -> Bound<'_, PyAny> {
     match damage {
         None => py.None().into_bound(py),
         Some(error) => {

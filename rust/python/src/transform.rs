@@ -15,7 +15,8 @@ use textbook_core::transform::{
     Filter, Fit, Float, Frame, Layout, Resize, Settings, Size, Steps, Transform as Core, Values,
 };
 
-use crate::images::{Encoded, jpeg_error, pixel_limit};
+use crate::images::{Encoded, damage_named, jpeg_error, pixel_limit};
+use crate::jpeg::damage_of;
 
 /// The owner of an array's memory.
 #[pyclass(frozen, module = "textbook_fast._core")]
@@ -169,21 +170,25 @@ impl Transform {
         to_array(py, prepared, transform)
     }
 
-    /// Decodes and transforms one JPEG.
+    /// Decodes and transforms one JPEG. Gives a `JpegError` beside it where it is broken and
+    /// was filled, else None.
     fn decode<'py>(
         &self,
         py: Python<'py>,
         data: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+        truncated: &str,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let damage = damage_named(truncated)?;
         let limit = pixel_limit(py)?;
         let encoded = Encoded::new(data)?;
         let (bytes, transform) = (encoded.as_ref(), &*self.0);
         let prepared = py.detach(|| {
             let _pass = textbook_core::pool::enter();
-            prepare::prepare(bytes, transform, limit)
+            prepare::prepare(bytes, transform, limit, damage)
         });
-        let prepared = prepared.map_err(|failure| jpeg_error(py, &failure, None))?;
-        to_array(py, prepared, transform)
+        let mut prepared = prepared.map_err(|failure| jpeg_error(py, &failure, None))?;
+        let damage = damage_of(py, prepared.damage.take(), None);
+        Ok((to_array(py, prepared, transform)?, damage))
     }
 
     /// Whether floats are calculated; None for bytes.

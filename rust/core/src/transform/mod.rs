@@ -206,15 +206,16 @@ impl Transform {
     }
 
     /// Transforms a picture whose rows `feed` hands over, in order and in pieces of any
-    /// number. `original` is its size before the decoder scaled it down to `picture`.
+    /// number, each with the number of its first row. From row 0 on they may come again:
+    /// then those count. `original` is its size before the decoder scaled it down to `picture`.
     /// `out` has to have as many bytes as `shape` says.
-    pub fn apply<E: From<TransformError>>(
+    pub fn apply<T, E: From<TransformError>>(
         &self,
         original: Size,
         picture: Size,
         out: &mut [u8],
-        feed: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
-    ) -> Result<(), E> {
+        feed: impl FnOnce(&mut dyn FnMut(usize, &[u8])) -> Result<T, E>,
+    ) -> Result<T, E> {
         // Taken out, so that whatever `feed` does may transform pictures itself.
         let mut kept = KEPT.take();
         let found = kept.plan.take().filter(|(number, from, to, _)| {
@@ -241,16 +242,16 @@ struct Apply<'a, F> {
     feed: F,
 }
 
-impl<E, F> kernels::Algorithm for Apply<'_, F>
+impl<T, E, F> kernels::Algorithm for Apply<'_, F>
 where
-    F: FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    F: FnOnce(&mut dyn FnMut(usize, &[u8])) -> Result<T, E>,
 {
-    type Output = Result<(), E>;
+    type Output = Result<T, E>;
 
-    fn run<K: kernels::Kernels>(self, kernels: K) -> Result<(), E> {
+    fn run<K: kernels::Kernels>(self, kernels: K) -> Result<T, E> {
         let mut stream = Stream::new(kernels, self.plan, self.scratch, self.output);
-        (self.feed)(&mut |rows| stream.push(rows))?;
+        let fed = (self.feed)(&mut |first, rows| stream.push(first, rows))?;
         stream.finish();
-        Ok(())
+        Ok(fed)
     }
 }

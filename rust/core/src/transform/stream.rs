@@ -109,7 +109,16 @@ impl<'a, K: Kernels> Stream<'a, K> {
         mut output: Output<'a>,
     ) -> Stream<'a, K> {
         output.fill(kernels, plan.color);
+        let mut stream = Stream { kernels, plan, scratch, output, y: 0, next: 0 };
+        stream.begin();
+        stream
+    }
+
+    /// Begins with the first row, whatever came before.
+    fn begin(&mut self) {
+        let (plan, scratch) = (self.plan, &mut *self.scratch);
         let width = plan.geometry.kept.size.width;
+        (self.y, self.next) = (0, 0);
         match &plan.passes {
             Passes::Horizontal(axis) => scratch.pending.start(axis.input.len() * 3, 0),
             Passes::Vertical(axis) => scratch.window.start(width * 3, axis.input.start),
@@ -123,13 +132,15 @@ impl<'a, K: Kernels> Stream<'a, K> {
             }
             Passes::Keep | Passes::Nearest { .. } => {}
         }
-        let mut stream = Stream { kernels, plan, scratch, output, y: 0, next: 0 };
-        stream.border(plan.geometry.picture.top);
-        stream
+        self.border(plan.geometry.picture.top);
     }
 
-    /// Takes the next rows of the picture: whole ones, any number.
-    pub fn push(&mut self, rows: &[u8]) {
+    /// Takes the next rows of the picture: whole ones, any number, of which `first` is the
+    /// first. Where row 0 comes again, the picture begins anew.
+    pub fn push(&mut self, first: usize, rows: &[u8]) {
+        if first == 0 && self.y > self.plan.geometry.picture.top {
+            self.begin();
+        }
         let (picture, source) = (self.plan.geometry.picture, self.plan.geometry.source);
         if picture.size.width == source.width {
             return self.take(rows);

@@ -41,12 +41,18 @@ fn transform(
 ) -> Vec<u8> {
     let transform = Transform::with_level(settings, level);
     let mut out = vec![77; transform.shape(size, None).expect("fits").bytes];
-    let feed = |push: &mut dyn FnMut(&[u8])| {
-        let mut rest = pixels;
-        while !rest.is_empty() {
-            let (rows, after) = rest.split_at((piece() * size.width * 3).min(rest.len()));
-            push(rows);
-            rest = after;
+    let feed = |push: &mut dyn FnMut(usize, &[u8])| {
+        let row_bytes = size.width * 3;
+        // First a part of another picture: it counts no more when row 0 comes again.
+        let other = vec![200; row_bytes * (piece() % (size.height + 1))];
+        if !other.is_empty() {
+            push(0, &other);
+        }
+        let mut first = 0;
+        while first < size.height {
+            let end = (first + piece()).min(size.height);
+            push(first, &pixels[first * row_bytes..end * row_bytes]);
+            first = end;
         }
         Ok::<(), TransformError>(())
     };
