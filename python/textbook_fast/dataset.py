@@ -46,7 +46,7 @@ class _Options:
     threads: int | None
 
 
-def open(  # noqa: A001
+def open(  # noqa: A001, PLR0913
     path: PathLike | Sequence[PathLike],
     *,
     images: PathLike | Sequence[PathLike] | None = None,
