@@ -6,6 +6,7 @@
 //! loaded before the refill that it does not need.
 
 use super::bits::Bits;
+use super::runs::{self, Plain, Run, Turned};
 use super::tables::{END_OF_BLOCK, LITERAL, SPECIAL, SUBTABLE, Tables};
 use super::{History, MAX_MATCH, Output, Pending, SLACK};
 
@@ -44,7 +45,7 @@ pub(super) fn run<H: History>(
     {
         return super::bmi2::run(token, tables, bits, output);
     }
-    run_all(tables, bits, output)
+    run_all(tables, bits, output, runs::take::<Plain>)
 }
 
 #[inline(always)]
@@ -52,9 +53,15 @@ pub(super) fn run_all<H: History>(
     tables: &Tables,
     bits: &mut Bits<'_>,
     output: &mut Output<'_, H>,
+    take: impl Fn(&mut Run<'_>),
 ) -> Outcome {
     loop {
-        if let Some(ended) = run_fast(tables, bits, output)? {
+        let ended = if tables.runs.are_worth_it() {
+            run_in_runs(tables, bits, output, &take)?
+        } else {
+            run_fast(tables, bits, output)?
+        };
+        if let Some(ended) = ended {
             return Ok(ended);
         }
         if let Some(ended) = take_one(tables, bits, output)? {
@@ -220,6 +227,83 @@ fn run_fast<H: History>(
     output.at = at;
     place.next = place.bytes.len() - ahead.rest.len();
     (place.ahead, place.count) = (ahead.bits, ahead.count as u32);
+    ended
+}
+
+/// As [`run_fast`], for blocks that are runs of literals with other symbols between.
+#[inline(always)]
+fn run_in_runs<H: History>(
+    tables: &Tables,
+    place: &mut Bits<'_>,
+    output: &mut Output<'_, H>,
+    take: impl Fn(&mut Run<'_>),
+) -> Result<Option<Ended>, &'static str> {
+    let input = place.bytes;
+    let mut turned = Turned::new();
+    let mut bit = place.position();
+    let mut at = output.at;
+    let out = &mut output.out[..output.limit + SLACK];
+    let mut ended = Ok(None);
+    'runs: while at + ROOM <= out.len() {
+        if turned.cover(input, bit) {
+            let out = &mut out[..output.limit + SLACK - ROOM + runs::GROUP];
+            let mut run = Run { runs: &tables.runs, turned: &turned, bit, out, at };
+            take(&mut run);
+            (bit, at) = (run.bit, run.at);
+        }
+        // One other symbol, and matches that follow it.
+        loop {
+            let Some(word) = input.get(bit / 8..).and_then(|rest| rest.first_chunk::<8>()) else {
+                break 'runs;
+            };
+            if at + ROOM > out.len() {
+                break 'runs;
+            }
+            let rest = &input[input.len()..];
+            let bits = u64::from_le_bytes(*word) >> (bit % 8);
+            let mut ahead = Ahead { rest, bits, count: 0 };
+            let mut entry = tables.literal(bits);
+            if entry & (SPECIAL | SUBTABLE) == SPECIAL | SUBTABLE {
+                ahead.consume(entry & 255);
+                entry = tables.literal_below(entry, ahead.bits);
+            }
+            if entry & LITERAL != 0 {
+                out[at] = (entry >> 16) as u8;
+                at += 1;
+                ahead.consume(entry & 255);
+                bit = bit.wrapping_sub(ahead.count);
+                continue 'runs;
+            }
+            if entry & SPECIAL != 0 {
+                if entry & END_OF_BLOCK != 0 {
+                    ahead.consume(entry);
+                    bit = bit.wrapping_sub(ahead.count);
+                    ended = Ok(Some(Ended::Block));
+                } else {
+                    ended = Err(NO_SYMBOL);
+                }
+                break 'runs;
+            }
+            // At most 15 + 5 + 15 + 13 bits of 57.
+            let length = ahead.value(entry);
+            let Some(distance) = ahead.distance(tables) else {
+                ended = Err(NO_DISTANCE);
+                break 'runs;
+            };
+            bit = bit.wrapping_sub(ahead.count);
+            let from = at.wrapping_sub(distance);
+            if from < output.guard
+                && let Err(reason) = output.history.demand(out, from, length)
+            {
+                ended = Err(reason);
+                break 'runs;
+            }
+            copy_match(out, at, distance, length);
+            at += length;
+        }
+    }
+    output.at = at;
+    *place = Bits::at(input, bit);
     ended
 }
 

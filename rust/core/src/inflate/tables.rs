@@ -10,6 +10,8 @@
 //! Bits 0 to 7 say how much is consumed. A code longer than the root table's index
 //! leads to a subtable behind it.
 
+use super::runs::Runs;
+
 /// The root table of literals and lengths is indexed by so many bits.
 pub(super) const LITERAL_BITS: u32 = 11;
 pub(super) const DISTANCE_BITS: u32 = 9;
@@ -50,6 +52,7 @@ pub(super) struct NoCode;
 /// The two codes of a block.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
+    pub runs: Runs,
     pub literals: [u32; LITERAL_ENTRIES],
     pub distances: [u32; DISTANCE_ENTRIES],
 }
@@ -57,6 +60,7 @@ pub(super) struct Tables {
 impl Tables {
     pub fn new() -> Box<Tables> {
         Box::new(Tables {
+            runs: Runs::new(),
             literals: [INVALID; LITERAL_ENTRIES],
             distances: [INVALID; DISTANCE_ENTRIES],
         })
@@ -65,6 +69,7 @@ impl Tables {
     /// From the code lengths of a dynamic block.
     pub fn build(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), NoCode> {
         build(&mut self.literals, LITERAL_BITS, literals, &LITERAL_VALUES)?;
+        self.runs.build(literals);
         build(&mut self.distances, DISTANCE_BITS, distances, &DISTANCE_VALUES)
     }
 
