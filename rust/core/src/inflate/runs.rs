@@ -18,12 +18,14 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "bytes and lengths taken out of entries")]
 
+use super::tables::Counts;
+
 /// Codes up to this length can be part of a run.
 const LONGEST: usize = 9;
 /// So many literals are taken between refills: 54 bits of 63.
 pub(super) const GROUP: usize = 6;
 /// Literals of the three lengths are worth it where they are so much of all, in 1/256.
-const WORTH: u32 = 160;
+const WORTH: usize = 160;
 
 /// The table is indexed by so many bits.
 const INDEX: usize = 10;
@@ -57,17 +59,19 @@ impl Runs {
         self.shortest > 0
     }
 
-    /// From the lengths of a complete code.
-    pub fn build(&mut self, lengths: &[u8]) {
-        let mut counts = [0_u32; 17];
-        let mut literals = [0_u32; 17];
-        for (symbol, &length) in lengths.iter().enumerate() {
-            counts[usize::from(length & 15)] += 1;
-            literals[usize::from(length & 15)] += u32::from(symbol < 256);
+    /// From a complete code: how many symbols have each length, and all of them in the
+    /// order of their codes.
+    pub fn build(&mut self, counts: &Counts, symbols: &[u16]) {
+        // Of one length the literals come first.
+        let mut literals = [0_usize; INDEX + 1];
+        let mut rest = symbols;
+        for (length, count) in literals.iter_mut().enumerate() {
+            let (of_length, longer) = rest.split_at(usize::from(counts[length]));
+            *count = of_length.partition_point(|&symbol| symbol < 256);
+            rest = longer;
         }
-        counts[0] = 0;
         // How often a code comes is about what its length says.
-        let share = |first: usize| -> u32 {
+        let share = |first: usize| -> usize {
             (first..first + 3).map(|length| literals[length] << (LONGEST - length)).sum()
         };
         let shortest = (1..=LONGEST - 2).max_by_key(|&first| share(first)).unwrap_or(1);
@@ -76,27 +80,41 @@ impl Runs {
             return;
         }
         self.shortest = shortest as u32;
-        let mut next = [0_u32; 18];
-        for length in 1..17 {
-            next[length + 1] = (next[length] + counts[length]) << 1;
-        }
         self.ends = [shortest, shortest + 1].map(|length| {
-            let end = u64::from(next[length] + counts[length]);
+            let codes =
+                (1..=length).map(|shorter| u64::from(counts[shorter]) << (length - shorter));
+            let end: u64 = codes.sum();
             // Where no code is longer, no number is as large.
             if end == 1 << length { u64::MAX } else { end << (64 - length) }
         });
-        self.table.fill(0);
-        for (symbol, &length) in lengths.iter().enumerate().take(256) {
-            let length = usize::from(length & 15);
-            if length == 0 || length > INDEX {
-                continue;
-            }
-            let code = next[length] as usize;
-            next[length] += 1;
+        let (mut at, mut rest) = (0, symbols);
+        for (length, &literals) in literals.iter().enumerate() {
+            let (of_length, longer) = rest.split_at(usize::from(counts[length]));
+            rest = longer;
             let kind = if (shortest..shortest + 3).contains(&length) { LITERAL } else { OTHER };
-            let (first, count) = (code << (INDEX - length), 1 << (INDEX - length));
-            self.table[first..first + count].fill(kind | (length << 8 | symbol) as u16);
+            let entry = |symbol: u16| kind | (length as u16) << 8 | symbol;
+            let width = 1 << (INDEX - length);
+            let end = at + of_length.len() * width;
+            let Some(places) = self.table.get_mut(at..end) else { break };
+            let entries = of_length[..literals].iter().map(|&symbol| entry(symbol));
+            match width {
+                1 => fill::<1>(places, entries),
+                2 => fill::<2>(places, entries),
+                4 => fill::<4>(places, entries),
+                8 => fill::<8>(places, entries),
+                _ => places.chunks_mut(width).zip(entries).for_each(|(places, e)| places.fill(e)),
+            }
+            places[literals * width..].fill(0);
+            at = end;
         }
+        self.table[at..].fill(0);
+    }
+}
+
+/// Each entry so many times.
+fn fill<const WIDTH: usize>(places: &mut [u16], entries: impl Iterator<Item = u16>) {
+    for (places, entry) in places.as_chunks_mut().0.iter_mut().zip(entries) {
+        *places = [entry; WIDTH];
     }
 }
 

@@ -68,9 +68,12 @@ impl Tables {
 
     /// From the code lengths of a dynamic block.
     pub fn build(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), NoCode> {
-        build(&mut self.literals, LITERAL_BITS, literals, &LITERAL_VALUES)?;
-        self.runs.build(literals);
-        build(&mut self.distances, DISTANCE_BITS, distances, &DISTANCE_VALUES)
+        let mut sorted = [0; LITERAL_SYMBOLS];
+        let (counts, symbols) = sort(literals, &mut sorted);
+        build(&mut self.literals, LITERAL_BITS, &counts, symbols, &LITERAL_VALUES)?;
+        self.runs.build(&counts, symbols);
+        let (counts, symbols) = sort(distances, &mut sorted);
+        build(&mut self.distances, DISTANCE_BITS, &counts, symbols, &DISTANCE_VALUES)
     }
 
     /// The code that needs no description (3.2.6).
@@ -127,7 +130,9 @@ pub(super) fn build_code_lengths(lengths: &[u8; 19]) -> Result<[u32; 128], NoCod
         return Err(NoCode);
     }
     let mut table = [INVALID; 128];
-    build(&mut table, 7, lengths, &VALUES)?;
+    let mut sorted = [0; LITERAL_SYMBOLS];
+    let (counts, symbols) = sort(lengths, &mut sorted);
+    build(&mut table, 7, &counts, symbols, &VALUES)?;
     Ok(table)
 }
 
@@ -175,16 +180,14 @@ fn entry(value: u32, length: u32) -> u32 {
 /// Deflate reads a code from its most significant bit on, but numbers' bits from the
 /// least significant on, so codes are kept reversed. The table grows with the length:
 /// what is filled for codes of up to n bits is doubled for n + 1.
-fn build(table: &mut [u32], root_bits: u32, lengths: &[u8], values: &[u32]) -> Result<(), NoCode> {
-    let mut counts = [0_u16; MAX_LENGTH + 1];
-    for &length in lengths {
-        counts[usize::from(length & 15)] += 1;
-    }
-    counts[0] = 0;
-    check(&counts, table, root_bits)?;
-    let mut sorted = [0_u16; LITERAL_SYMBOLS];
-    let symbols = sort(lengths, &counts, &mut sorted);
-
+fn build(
+    table: &mut [u32],
+    root_bits: u32,
+    counts: &Counts,
+    symbols: &[u16],
+    values: &[u32],
+) -> Result<(), NoCode> {
+    check(counts, table, root_bits)?;
     let mut symbols = symbols.iter().map(|&symbol| values[usize::from(symbol)]);
     let mut code = 0_u32;
     for length in 1..=root_bits {
@@ -204,7 +207,7 @@ fn build(table: &mut [u32], root_bits: u32, lengths: &[u8], values: &[u32]) -> R
             if below != prefix {
                 start += if prefix == u32::MAX { 0 } else { 1 << bits };
                 prefix = below;
-                bits = subtable_bits(&counts, length, root_bits, left);
+                bits = subtable_bits(counts, length, root_bits, left);
                 let kind = SPECIAL | SUBTABLE | bits << 8;
                 table[prefix as usize] = (start as u32) << 16 | kind | root_bits;
             }
@@ -221,7 +224,7 @@ fn build(table: &mut [u32], root_bits: u32, lengths: &[u8], values: &[u32]) -> R
 
 /// Whether the lengths make a complete code, or one of those that are let pass
 /// without being it: no symbol at all, or one of one bit.
-fn check(counts: &[u16; 16], table: &mut [u32], root_bits: u32) -> Result<(), NoCode> {
+fn check(counts: &Counts, table: &mut [u32], root_bits: u32) -> Result<(), NoCode> {
     let mut left = 1_i32;
     for &count in &counts[1..] {
         left = left * 2 - i32::from(count);
@@ -239,12 +242,16 @@ fn check(counts: &[u16; 16], table: &mut [u32], root_bits: u32) -> Result<(), No
     Ok(())
 }
 
+/// How many symbols have a code of each length; none is counted as of length 0.
+pub(super) type Counts = [u16; MAX_LENGTH + 1];
+
 /// The symbols that have a code, by its length and then by themselves.
-fn sort<'a>(
-    lengths: &[u8],
-    counts: &[u16; 16],
-    sorted: &'a mut [u16; LITERAL_SYMBOLS],
-) -> &'a [u16] {
+fn sort<'a>(lengths: &[u8], sorted: &'a mut [u16; LITERAL_SYMBOLS]) -> (Counts, &'a [u16]) {
+    let mut counts = [0; MAX_LENGTH + 1];
+    for &length in lengths {
+        counts[usize::from(length & 15)] += 1;
+    }
+    counts[0] = 0;
     let mut places = [0_u16; MAX_LENGTH + 2];
     for length in 1..=MAX_LENGTH {
         places[length + 1] = places[length] + counts[length];
@@ -255,12 +262,12 @@ fn sort<'a>(
         sorted[usize::from(*place)] = symbol as u16;
         *place += 1;
     }
-    &sorted[..all]
+    (counts, &sorted[..all])
 }
 
 /// How many bits index the subtable whose first code has this length, when `left`
 /// codes of it are left, this one included.
-fn subtable_bits(counts: &[u16; 16], length: u32, root_bits: u32, left: u16) -> u32 {
+fn subtable_bits(counts: &Counts, length: u32, root_bits: u32, left: u16) -> u32 {
     let mut bits = length - root_bits;
     let mut used = u32::from(left);
     while used < 1 << bits && bits + root_bits < 15 {

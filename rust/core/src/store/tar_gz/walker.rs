@@ -52,8 +52,9 @@ pub(super) enum Trailers {
 pub(super) struct Walker<'a> {
     parts: &'a Parts,
     gzip: Gzip,
-    /// A piece of the stream, which begins at this byte of it.
+    /// A piece of the stream, which begins at this byte of it. `input_end` bytes are there.
     input: Vec<u8>,
+    input_end: usize,
     input_start: u64,
     /// The next bit in the piece.
     bit: usize,
@@ -147,7 +148,8 @@ impl<'a> Walker<'a> {
         Walker {
             parts,
             gzip,
-            input: Vec::with_capacity(INPUT + MAX_UNIT),
+            input: vec![0; INPUT + MAX_UNIT],
+            input_end: 0,
             input_start: byte,
             bit: 0,
             out: vec![0; WINDOW + CHUNK + SLACK],
@@ -385,7 +387,8 @@ impl<'a> Walker<'a> {
             let guard = self.log.guard();
             let mut output =
                 Output { out: &mut self.out, at: self.at, limit, guard, history: &mut self.log };
-            let result = self.gzip.run(&self.input, &mut self.bit, base, &mut output);
+            let result =
+                self.gzip.run(&self.input[..self.input_end], &mut self.bit, base, &mut output);
             self.at = output.at;
             self.sum();
             match result {
@@ -434,18 +437,18 @@ impl<'a> Walker<'a> {
 
     fn read_more(&mut self) -> Result<bool> {
         let done = self.bit / 8;
-        if self.input.len() - done > MAX_UNIT {
+        let kept = self.input_end - done;
+        if kept > MAX_UNIT {
             return Err(self.error("a unit of the stream that is longer than any"));
         }
-        self.input.drain(..done);
+        self.input.copy_within(done..self.input_end, 0);
         self.input_start += done as u64;
         self.bit %= 8;
-        let kept = self.input.len();
-        self.input.resize(kept + INPUT, 0);
+        self.input_end = kept;
         let from = self.input_start + kept as u64;
         self.parts.will_need(from + READ_AHEAD);
-        let count = self.parts.read(from, &mut self.input[kept..])?;
-        self.input.truncate(kept + count);
+        let count = self.parts.read(from, &mut self.input[kept..kept + INPUT])?;
+        self.input_end += count;
         Ok(count > 0)
     }
 
@@ -470,7 +473,7 @@ impl<'a> Walker<'a> {
 
     /// All input is used up.
     fn ended(&self) -> Result<()> {
-        if self.gzip.is_between_members() && self.bit / 8 == self.input.len() {
+        if self.gzip.is_between_members() && self.bit / 8 == self.input_end {
             return Ok(());
         }
         Err(self.error(
