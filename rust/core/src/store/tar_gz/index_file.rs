@@ -29,7 +29,7 @@ use crate::store::common_folder::CommonFolder;
 use crate::store::name_table::NameTable;
 use crate::store::tar_index::{key, plain_name};
 
-const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.I01";
+const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.I02";
 const HEADER: usize = 104;
 const IS_CONFIRMED: u64 = 1;
 
@@ -74,15 +74,15 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-/// Whether a file begins as an index of an archive.
+/// Whether a file begins as an index of an archive, of whatever version.
 pub(super) fn is_index(path: &Path) -> bool {
     let mut magic = [0; MAGIC.len()];
     File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic)).is_ok()
-        && &magic == MAGIC
+        && magic.starts_with(&MAGIC[..14])
 }
 
 impl IndexFile {
-    /// Opens an index; `None` where the file is not there, or is no index of an archive.
+    /// Opens an index; `None` where the file is not there, or is no index of this version.
     pub fn open(path: &Path) -> Result<Option<IndexFile>> {
         let io = |source| Error::Io { path: path.to_owned(), action: "open the index", source };
         let file = match File::open(path) {

@@ -5,6 +5,7 @@
 
 mod build;
 mod codec;
+mod expected;
 mod index_file;
 mod members;
 mod page;
@@ -259,8 +260,9 @@ impl TarGz {
     pub fn read(&self, path: &str, bytes: &mut Vec<u8>) -> std::result::Result<(), StoreError> {
         bytes.clear();
         let found = self.find(path)?;
-        match self.followed(found)?.content {
-            Content::Data(place) => self.read_data(path, &place, bytes),
+        let Entry { name, content } = self.followed(found)?;
+        match content {
+            Content::Data(place) => self.read_data(path, &name, &place, bytes),
             Content::Empty | Content::Link { .. } => Ok(()),
             Content::Refused(reason) => Err(self.unreadable(path, words(reason))),
         }
@@ -275,12 +277,13 @@ impl TarGz {
     fn read_data(
         &self,
         path: &str,
+        name: &[u8],
         place: &Place,
         bytes: &mut Vec<u8>,
     ) -> std::result::Result<(), StoreError> {
         let length = usize::try_from(place.size).unwrap_or(usize::MAX);
         bytes.try_reserve(length).map_err(|error| self.unreadable(path, &error.to_string()))?;
-        read::read(&self.parts, place, bytes)
+        read::read(&self.parts, name, place, bytes)
             .map_err(|error| self.unreadable(path, &error.to_string()))
     }
 
@@ -412,7 +415,13 @@ fn words(reason: Refused) -> &'static str {
 
 fn missing(parts: &Parts, places: &[PathBuf]) -> Error {
     let partial = places.iter().any(|place| build::partial_path(place).exists());
-    let state = if partial { "is not finished" } else { "has not been built" };
+    let state = if places.iter().any(|place| is_index(place)) {
+        "is of another version of this library"
+    } else if partial {
+        "is not finished"
+    } else {
+        "has not been built"
+    };
     Error::IndexMissing { path: parts.first().to_owned(), state, bytes: parts.size() }
 }
 

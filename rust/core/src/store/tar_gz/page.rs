@@ -1,11 +1,13 @@
 //! Pages of the index: some members together, compressed. A member's entry says where
 //! its data begins in the stream, to the very symbol, and holds the bytes of the window
-//! before it that its symbols refer to, in the order in which they will be asked for.
+//! before it that its symbols refer to, in the order in which they will be asked for:
+//! those of its tar header and the others apart (see `expected`).
 #![deny(clippy::indexing_slicing)]
 
 use std::io::{Read, Write};
 
 use super::codec::{Reader, put};
+use crate::store::tar_header::BLOCK;
 
 /// So many members make a page: enough to compress well, few enough to be read at once.
 pub(super) const MEMBERS: usize = 32;
@@ -38,7 +40,11 @@ pub(super) struct Place {
     pub end_bit: u64,
     pub size: u64,
     pub crc32c: u32,
-    /// What is asked of the window before, in that order.
+    /// So many zeros are before the header.
+    pub zeros: u32,
+    /// What is asked of the header, in that order: how it differs from what is expected.
+    pub header: Vec<u8>,
+    /// What is asked of the window before, in that order; not of the zeros.
     pub window: Vec<u8>,
 }
 
@@ -87,8 +93,9 @@ fn tag(content: &Content) -> u64 {
 /// A page's bytes: what compresses, compressed; behind it the checksums, which do not.
 pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
     let mut numbers = Vec::new();
-    let (mut names, mut windows, mut sums) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut bit, mut name) = (0, &[][..]);
+    let (mut names, mut headers, mut windows) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sums = Vec::new();
+    let (mut before, mut name) = (Before::default(), &[][..]);
     put(&mut numbers, entries.len() as u64);
     for entry in entries {
         let same = entry.name.iter().zip(name).take_while(|(one, other)| one == other).count();
@@ -100,7 +107,7 @@ pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
         name = &entry.name;
         match &entry.content {
             Content::Data(place) => {
-                put(&mut numbers, place.bit.wrapping_sub(bit));
+                put(&mut numbers, place.bit.wrapping_sub(before.end_bit));
                 put(&mut numbers, place.end_bit.wrapping_sub(place.bit));
                 match place.start {
                     Start::Symbol { header_back } => put(&mut numbers, header_back),
@@ -109,10 +116,13 @@ pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
                 }
                 put(&mut numbers, u64::from(place.skip));
                 put(&mut numbers, place.size);
+                put(&mut numbers, u64::from(place.zeros) ^ before.padding);
+                put(&mut numbers, place.header.len() as u64);
                 put(&mut numbers, place.window.len() as u64);
+                headers.extend_from_slice(&place.header);
                 windows.extend_from_slice(&place.window);
                 sums.extend_from_slice(&place.crc32c.to_le_bytes());
-                bit = place.bit;
+                before = Before::of(place);
             }
             Content::Link { target, .. } => {
                 put(&mut numbers, target.len() as u64);
@@ -122,10 +132,10 @@ pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
         }
     }
     let mut raw = Vec::new();
-    for piece in [&numbers, &names, &windows] {
+    for piece in [&numbers, &names, &headers, &windows] {
         put(&mut raw, piece.len() as u64);
     }
-    for piece in [numbers, names, windows] {
+    for piece in [numbers, names, headers, windows] {
         raw.extend_from_slice(&piece);
     }
     let mut bytes = (raw.len() as u32).to_le_bytes().to_vec();
@@ -148,16 +158,17 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
     let mut raw = Vec::with_capacity(length);
     flate2::read::DeflateDecoder::new(reader.0).take(length as u64).read_to_end(&mut raw).ok()?;
     let mut reader = Reader(&raw);
-    let mut lengths = [0; 3];
+    let mut lengths = [0; 4];
     for length in &mut lengths {
         *length = usize::try_from(reader.number()?).ok()?;
     }
     let mut numbers = Reader(reader.take(lengths[0])?);
     let mut names = Reader(reader.take(lengths[1])?);
-    let mut windows = Reader(reader.take(lengths[2])?);
+    let mut headers = Reader(reader.take(lengths[2])?);
+    let mut windows = Reader(reader.take(lengths[3])?);
     let count = numbers.number().filter(|&count| count <= MEMBERS as u64)?;
     let mut entries: Vec<Entry> = Vec::with_capacity(count as usize);
-    let mut bit = 0_u64;
+    let mut before = Before::default();
     for _ in 0..count {
         let tag = numbers.number()?;
         let same = usize::try_from(numbers.number()?).ok()?;
@@ -169,8 +180,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
         name.extend_from_slice(names.take(new)?);
         let content = match tag % TAGS {
             0..=4 => {
-                let place = decode_place(tag, bit, &mut numbers, &mut windows, &mut sums)?;
-                bit = place.bit;
+                let bytes = [&mut headers, &mut windows, &mut sums];
+                let place = decode_place(tag, &before, &mut numbers, bytes)?;
+                before = Before::of(&place);
                 Content::Data(place)
             }
             5 => Content::Empty,
@@ -191,12 +203,11 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
 
 fn decode_place(
     tag: u64,
-    before: u64,
+    before: &Before,
     numbers: &mut Reader<'_>,
-    windows: &mut Reader<'_>,
-    sums: &mut Reader<'_>,
+    [headers, windows, sums]: [&mut Reader<'_>; 3],
 ) -> Option<Place> {
-    let bit = before.checked_add(numbers.number()?)?;
+    let bit = before.end_bit.wrapping_add(numbers.number()?);
     let end_bit = bit.checked_add(numbers.number()?)?;
     let start = match tag {
         0 => Start::Symbol { header_back: numbers.number().filter(|&back| back <= bit)? },
@@ -206,9 +217,26 @@ fn decode_place(
     };
     let skip = u32::try_from(numbers.number()?).ok()?;
     let size = numbers.number()?;
-    let window = usize::try_from(numbers.number()?).ok()?;
-    let window = windows.take(window)?.to_vec();
-    Some(Place { bit, start, skip, end_bit, size, crc32c: sums.u32()?, window })
+    let zeros = u32::try_from(numbers.number()? ^ before.padding).ok()?;
+    let mut length = || usize::try_from(numbers.number()?).ok();
+    let header = headers.take(length()?)?.to_vec();
+    let window = windows.take(length()?)?.to_vec();
+    let crc32c = sums.u32()?;
+    Some(Place { bit, start, skip, end_bit, size, crc32c, zeros, header, window })
+}
+
+/// What the member with data before says of the next one: mostly it begins right there.
+#[derive(Default)]
+struct Before {
+    end_bit: u64,
+    padding: u64,
+}
+
+impl Before {
+    fn of(place: &Place) -> Before {
+        let padding = place.size.wrapping_neg() % BLOCK as u64;
+        Before { end_bit: place.end_bit, padding }
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +258,7 @@ mod tests {
         ];
         let places = starts.into_iter().zip(0..).map(|(start, number)| {
             let window = vec![number as u8; number as usize * 7];
+            let header = vec![number as u8; 5 - number as usize];
             let (bit, end_bit) = (50_000 + 1000 * number, 50_800 + 1000 * number);
             Content::Data(Place {
                 bit,
@@ -238,6 +267,8 @@ mod tests {
                 end_bit,
                 size: 99,
                 crc32c: !7,
+                zeros: number as u32 * 413 % 512,
+                header,
                 window,
             })
         });

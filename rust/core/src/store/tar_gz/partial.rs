@@ -20,7 +20,7 @@ use super::parts::PartId;
 use super::point::Point;
 use crate::error::{Error, Result};
 
-const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.P01";
+const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.P02";
 const HEAD: usize = 9;
 /// No record is longer: a page of members, taken apart, is smaller.
 const MAX_RECORD: u32 = 256 << 20;

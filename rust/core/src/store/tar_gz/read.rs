@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use super::expected::{Expected, Known};
 use super::page::{Place, Start};
 use super::parts::Parts;
 use crate::error::Result;
@@ -16,6 +17,10 @@ const NEAR: u64 = 32 << 10;
 
 /// The bytes of the window that a member refers to, handed out as they are asked for.
 struct Given<'a> {
+    expected: Expected,
+    /// The data begins so many bytes after the window.
+    skip: usize,
+    header: &'a [u8],
     values: &'a [u8],
     known: [u64; WINDOW / 64],
 }
@@ -32,12 +37,19 @@ impl History for Given<'_> {
             let back = WINDOW - 1 - place;
             let bit = 1 << (back % 64);
             if self.known[back / 64] & bit == 0 {
-                let Some((&byte, rest)) = self.values.split_first() else {
-                    return Err("a byte of the window is asked for that is not in the index");
+                let (likely, list) = match self.expected.at(back + 1 + self.skip) {
+                    Known::Zero => (0, None),
+                    Known::Likely(likely) => (likely, Some(&mut self.header)),
+                    Known::Nothing => (0, Some(&mut self.values)),
+                };
+                let difference = match list {
+                    None => 0,
+                    Some(list) => *list
+                        .split_off_first()
+                        .ok_or("a byte of the window is asked for that is not in the index")?,
                 };
                 self.known[back / 64] |= bit;
-                *known = byte;
-                self.values = rest;
+                *known = likely ^ difference;
             }
         }
         Ok(())
@@ -59,10 +71,10 @@ thread_local! {
     });
 }
 
-/// Reads a member's data and appends it to `bytes`.
-pub(super) fn read(parts: &Parts, place: &Place, bytes: &mut Vec<u8>) -> Result<()> {
+/// Reads a member's data and appends it to `bytes`. `name` is the one in the archive.
+pub(super) fn read(parts: &Parts, name: &[u8], place: &Place, bytes: &mut Vec<u8>) -> Result<()> {
     SCRATCH.with_borrow_mut(|scratch| {
-        scratch.read(parts, place)?;
+        scratch.read(parts, name, place)?;
         let first = WINDOW + place.skip as usize;
         let data = &scratch.out[first..first + place.size as usize];
         if crc32c::crc32c(data) != place.crc32c {
@@ -78,7 +90,7 @@ fn damaged(parts: &Parts, place: &Place, reason: &str) -> crate::Error {
 }
 
 impl Scratch {
-    fn read(&mut self, parts: &Parts, place: &Place) -> Result<()> {
+    fn read(&mut self, parts: &Parts, name: &[u8], place: &Place) -> Result<()> {
         let error = |reason: &str| damaged(parts, place, reason);
         let header = match place.start {
             Start::Symbol { header_back } => place.bit - header_back,
@@ -122,7 +134,13 @@ impl Scratch {
         inflater.set_pending(None);
         let wanted = place.skip as usize + place.size as usize;
         self.out.resize(WINDOW + wanted + SLACK, 0);
-        let mut given = Given { values: &place.window, known: [0; WINDOW / 64] };
+        let mut given = Given {
+            expected: Expected::new(name, place.size, place.zeros),
+            skip: place.skip as usize,
+            header: &place.header,
+            values: &place.window,
+            known: [0; WINDOW / 64],
+        };
         let mut output = Output {
             out: &mut self.out,
             at: WINDOW,

@@ -433,3 +433,22 @@ fn a_broken_index_is_told() {
         assert!(failed.count() > 0, "the broken byte is in a page");
     }
 }
+
+#[test]
+fn an_index_of_another_version_is_made_anew() {
+    let members = members(40, 15);
+    let folder = TestFolder::new("tar_gz_version");
+    let parts = split(&folder, &gzip(&tar(&members), 6, Strategy::Default), 1);
+    let path = index(&parts).expect("indexed").path;
+    let bytes = std::fs::read(&path).expect("an index");
+    let mut older = bytes.clone();
+    older[15] = b'1';
+    assert_ne!(older, bytes);
+    std::fs::write(&path, &older).expect("written");
+    let opened = Parts::open(&parts).expect("opened");
+    let error = missing(&opened, std::slice::from_ref(&path)).to_string();
+    assert!(error.contains("is of another version") && error.contains("textbook-fast index"));
+    // A small archive, so that is done at once.
+    assert_all(&open(&parts), &members, "another version");
+    assert!(std::fs::read(&path).expect("an index") == bytes);
+}

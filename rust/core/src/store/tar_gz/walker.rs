@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 
+use super::expected::{Expected, Known};
 use super::page::{Content, Entry, Place, Refused, Start};
 use super::parts::Parts;
 use super::point::{Begun, Point};
@@ -84,6 +85,7 @@ struct Live {
     bit: u64,
     start: Start,
     skip: u32,
+    zeros: u32,
     left: u64,
     crc32c: u32,
 }
@@ -95,6 +97,10 @@ struct Log {
     /// Nothing of this gzip member comes before this place.
     floor: usize,
     known: Box<[u64; WINDOW / 64]>,
+    /// What is expected before the data, which begins so many bytes after the origin.
+    expected: Expected,
+    skip: usize,
+    header: Vec<u8>,
     values: Vec<u8>,
 }
 
@@ -103,9 +109,11 @@ impl Log {
         self.origin.map_or(self.floor, |origin| origin.max(self.floor))
     }
 
-    fn begin(&mut self, origin: usize) {
+    fn begin(&mut self, origin: usize, expected: Expected, skip: u32) {
         self.origin = Some(origin);
         self.known.fill(0);
+        (self.expected, self.skip) = (expected, skip as usize);
+        self.header.clear();
         self.values.clear();
     }
 
@@ -116,7 +124,11 @@ impl Log {
             let bit = 1 << (back % 64);
             if self.known[back / 64 % (WINDOW / 64)] & bit == 0 {
                 self.known[back / 64 % (WINDOW / 64)] |= bit;
-                self.values.push(byte);
+                match self.expected.at(back + 1 + self.skip) {
+                    Known::Zero => {}
+                    Known::Likely(likely) => self.header.push(byte ^ likely),
+                    Known::Nothing => self.values.push(byte),
+                }
             }
         }
     }
@@ -160,6 +172,9 @@ impl<'a> Walker<'a> {
                 origin: None,
                 floor: WINDOW,
                 known: Box::new([0; WINDOW / 64]),
+                expected: Expected::new(&[], 0, 0),
+                skip: 0,
+                header: Vec::new(),
                 values: Vec::new(),
             },
             tar,
@@ -342,13 +357,16 @@ impl<'a> Walker<'a> {
             Block::End => Start::End,
         };
         let origin = self.at - skip as usize;
-        self.log.begin(origin);
+        // Bytes before the floor are another gzip member's, which nothing refers to.
+        let first = self.log.floor.min(self.at).max(self.at.saturating_sub(2 * BLOCK));
+        let zeros = Expected::zeros_before_header(&self.out[first..self.at]);
+        self.log.begin(origin, Expected::new(&begun.name, begun.size, zeros), skip);
         if let Some(pending) = pending {
             let from = origin - pending.distance as usize;
             self.log.take(&self.out, from, skip as usize);
         }
         let left = begun.size;
-        self.live = Some(Live { begun, bit, start, skip, left, crc32c: 0 });
+        self.live = Some(Live { begun, bit, start, skip, zeros, left, crc32c: 0 });
     }
 
     /// The member before is complete, if all of its data has come out.
@@ -362,6 +380,8 @@ impl<'a> Walker<'a> {
             end_bit: self.stream_bit(),
             size: live.begun.size,
             crc32c: live.crc32c,
+            zeros: live.zeros,
+            header: std::mem::take(&mut self.log.header),
             window: std::mem::take(&mut self.log.values),
         };
         self.found.push_back(Entry { name: live.begun.name, content: Content::Data(place) });
