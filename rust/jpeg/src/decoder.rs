@@ -9,6 +9,7 @@ use crate::JpegError;
 use crate::entropy::{BitReader, Broken, MacroRow, ScanLayout, ScanTables};
 use crate::frame::{self, FrameScratch};
 use crate::header::{Header, read_header};
+use crate::huffman::{Class, code_of_zero};
 use crate::kernels::Kernels;
 use crate::kernels::scalar::Scalar;
 use crate::options::{Damage, Options};
@@ -218,24 +219,25 @@ fn decode_sequential<K: Kernels>(
         scratch.planes.flat = None;
     }
     let tables = &walk.tables;
-    let mut scan = Scan {
+    let quantization = quantization(tables, *offset, header, scan_header)?;
+    let scan = Scan {
         offset: *offset,
         start: *start,
         data,
         header: scan_header,
-        layout: start_scan(&mut scratch.tables, tables, *offset, header, scan_header, extent)?,
+        layout: start_scan(
+            &mut scratch.tables,
+            (tables, &quantization),
+            *offset,
+            header,
+            scan_header,
+            extent,
+        )?,
         mcus_across: extent.mcus_across,
         mcus_down: extent.mcus_down,
         restart_interval: walk.restart_interval,
-        quantization: quantization(tables, *offset, header, scan_header)?,
+        quantization,
     };
-    for number in 0..scan.layout.unit_count {
-        let place = usize::from(scan.layout.units[number].component);
-        let index = scan_header.components[place].index;
-        if index >= scratch.planes.count || scratch.planes.plane(index).block == 1 {
-            scan.layout.want_dc_only(number);
-        }
-    }
     scratch.clock.mark(Stage::Tables);
     walk.at = scratch.coded.fill(data, *start)?;
     scratch.clock.mark(Stage::Unstuff);
@@ -307,6 +309,7 @@ fn decode_scan<K: Kernels>(
                 return Err(corrupt(reader.position() / 8, reason));
             }
         }
+        kernels.find_coded(macro_row, scan.layout.unit_count);
         clock.mark(Stage::Entropy);
         if !planes.is_needed(row, output) {
             planes.pass_mcu_row(row);
@@ -345,10 +348,13 @@ fn decode_scan<K: Kernels>(
     Ok(())
 }
 
+/// Quantization by so much leaves next to nothing of the last coefficient.
+const COARSE: u16 = 8;
+
 /// Builds the Huffman tables of a scan.
 fn start_scan(
     built: &mut ScanTables,
-    tables: &Tables,
+    (tables, quantization): (&Tables, &[Quantization; 4]),
     offset: usize,
     header: &Header,
     scan: &ScanHeader,
@@ -361,10 +367,16 @@ fn start_scan(
     if scan.components.iter().any(|component| component.dc > 3 || component.ac > 3) {
         return Err(bad(offset, "SOS", "a Huffman table's number is not 0 to 3"));
     }
+    // Where the last coefficient is often other than 0, what looks like the end of its block
+    // often belongs to the next one.
+    let used = quantization.iter().take(scan.components.len());
+    let is_coarse = used.into_iter().all(|table| table[63].unsigned_abs() >= COARSE);
     for (place, component) in scan.components.iter().enumerate() {
         let ac = &mut built.ac[usize::from(component.ac)];
         if !std::mem::replace(&mut has_ac[usize::from(component.ac)], true) {
-            ac.build(&tables.ac(component.ac).ok_or_else(missing)?).map_err(broken)?;
+            let spec = tables.ac(component.ac).ok_or_else(missing)?;
+            let end = code_of_zero(&spec).filter(|_| is_coarse);
+            ac.build(&spec, Class::Ac, end).map_err(broken)?;
         }
         // What is made of a DC table depends on the AC table, too.
         let mut before = scan.components[..place].iter();
@@ -372,7 +384,7 @@ fn start_scan(
         dc_places[place] = same.unwrap_or(place) as u8;
         if same.is_none() {
             let spec = tables.dc(component.dc).ok_or_else(missing)?;
-            built.dc[place].build(&spec, ac.end_of_block).map_err(broken)?;
+            built.dc[place].build(&spec, Class::Dc, ac.zero).map_err(broken)?;
         }
     }
     let mut units = scan.units(offset, header, extent)?;

@@ -5,7 +5,9 @@
 //! comparison of the bits ahead with the pattern "no difference, end of block" of all
 //! blocks, repeated; blocks with a DC coefficient only take no memory but its value.
 
-use crate::huffman::{AC_BITS, AcTable, DC_BITS, DcTable, END_OF_BLOCK};
+use std::hint::select_unpredictable;
+
+use crate::huffman::{END_AFTER_VALUE, END_ALONE, Entry, LOOKUP_BITS, Table};
 use crate::tables::ZIGZAG;
 
 /// The coefficients of a block, in rows of 8.
@@ -16,12 +18,9 @@ pub(crate) struct Block(pub [i16; 64]);
 /// Most blocks that an MCU can have (T.81 B.2.3).
 pub(crate) const MAX_UNITS: usize = 10;
 
-/// At least so many values are written at once where MCUs repeat.
-const RECORD: usize = 16;
-
 /// The last place in zigzag order (T.81 figure A.6) that lies in the top left 4 x 4
 /// coefficients together with all before it.
-pub(crate) const LAST_OF_CORNER: u8 = 9;
+pub(crate) const LAST_OF_CORNER: u32 = 9;
 
 /// One block of an MCU.
 #[derive(Clone, Copy, Default)]
@@ -41,8 +40,8 @@ pub(crate) struct Unit {
 /// The tables that a scan uses.
 #[derive(Default)]
 pub(crate) struct ScanTables {
-    pub dc: [DcTable; 4],
-    pub ac: [AcTable; 4],
+    pub dc: [Table; 4],
+    pub ac: [Table; 4],
 }
 
 /// Bits from bytes, most significant first.
@@ -55,11 +54,11 @@ pub(crate) struct ScanTables {
 /// load, and the look-ups are one chain of dependencies.
 #[derive(Clone)]
 pub(crate) struct BitReader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    ahead: u64,
+    pub bytes: &'a [u8],
+    pub at: usize,
+    pub ahead: u64,
     next: u64,
-    count: u32,
+    pub count: u32,
 }
 
 impl<'a> BitReader<'a> {
@@ -70,7 +69,7 @@ impl<'a> BitReader<'a> {
     }
 
     #[inline(always)]
-    fn load(&mut self) {
+    pub(crate) fn load(&mut self) {
         self.next = match self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
             Some(word) => u64::from_be_bytes(*word),
             None => 0,
@@ -79,7 +78,7 @@ impl<'a> BitReader<'a> {
 
     /// Makes sure that 56 bits are ahead.
     #[inline(always)]
-    fn refill(&mut self) {
+    pub(crate) fn refill(&mut self) {
         self.ahead |= self.next >> (self.count & 63);
         self.at += ((!self.count & 63) >> 3) as usize;
         // From 56 to 63: whole bytes were added.
@@ -89,7 +88,7 @@ impl<'a> BitReader<'a> {
 
     /// Goes on by so many bits (the low six bits of `length`), at most as many as are ahead.
     #[inline(always)]
-    fn consume(&mut self, length: u32) {
+    pub(crate) fn consume(&mut self, length: u32) {
         self.ahead <<= length & 63;
         self.count = self.count.wrapping_sub(length);
     }
@@ -106,8 +105,6 @@ pub(crate) struct ScanLayout {
     pub units: [Unit; MAX_UNITS],
     /// How many there are.
     pub unit_count: usize,
-    /// Of which of them more than the DC coefficient is wanted: bit `k` for number `k`.
-    wanted: u16,
     /// The bits of MCUs without any change, repeated.
     zero_pattern: u64,
     /// How many such MCUs so many equal bits are.
@@ -124,7 +121,7 @@ impl ScanLayout {
         let (mut pattern, mut length) = (0_u64, 0_u32);
         let codes = units.iter().flat_map(|unit| {
             let (dc, ac) = (&tables.dc[usize::from(unit.dc)], &tables.ac[usize::from(unit.ac)]);
-            [dc.no_difference, ac.end_of_block]
+            [dc.zero, ac.zero]
         });
         for code in codes {
             let Some((code, bits)) = code else {
@@ -140,7 +137,6 @@ impl ScanLayout {
         let mut layout = ScanLayout {
             units: all,
             unit_count,
-            wanted: u16::MAX,
             zero_pattern: 0,
             zero_runs: [0; 65],
             zero_length: length,
@@ -161,14 +157,32 @@ impl ScanLayout {
 }
 
 impl ScanLayout {
-    /// Of the block with this number, no more than the DC coefficient is wanted.
-    pub(crate) fn want_dc_only(&mut self, number: usize) {
-        self.wanted &= !(1 << number);
+    /// The bits of an MCU without any change, left aligned, and which bits these are.
+    pub(crate) fn zero_pattern_and_mask(&self) -> (u64, u64) {
+        match self.zero_length {
+            1..=56 => (self.zero_pattern, u64::MAX << (64 - self.zero_length)),
+            // Bits that are no such MCU.
+            _ => (0, u64::MAX),
+        }
     }
 
-    /// Whether all coefficients are wanted.
-    pub(crate) fn wants_all(&self) -> bool {
-        self.wanted == u16::MAX
+    /// Passes over MCUs without any change, at most so many; returns how many.
+    #[inline(always)]
+    pub(crate) fn take_zeros(&self, bits: &mut BitReader<'_>, most: usize) -> usize {
+        bits.refill();
+        let equal = (bits.ahead ^ self.zero_pattern).leading_zeros().min(bits.count & 63);
+        let runs = usize::from(self.zero_runs[equal as usize]).min(most);
+        bits.consume(runs as u32 * self.zero_length);
+        runs
+    }
+
+    /// The table of the next code, of a block with this number in its MCU, at this place.
+    pub(crate) fn table<'a>(&self, number: usize, place: u8, tables: &'a ScanTables) -> &'a Table {
+        let unit = self.units[number % MAX_UNITS];
+        match place {
+            0 => &tables.dc[usize::from(unit.dc & 3)],
+            _ => &tables.ac[usize::from(unit.ac & 3)],
+        }
     }
 }
 
@@ -177,38 +191,172 @@ impl ScanLayout {
 pub(crate) struct MacroRow {
     /// The DC coefficient of each block, MCU by MCU.
     pub dc: Vec<i16>,
-    /// For each block, 0 if it has no other coefficients, else 1 + its place in `blocks`.
-    pub slots: Vec<u32>,
-    /// The blocks that have more than a DC coefficient, DC included.
+    /// The coefficients of `coded_blocks`; of the others, all but the first are 0.
     pub blocks: Vec<Block>,
-    /// For each of `blocks`, the last place in zigzag order that may be other than 0.
-    pub lasts: Vec<u8>,
-    /// For each of `blocks`, the number of its MCU (times 16) and its number in the MCU.
-    pub owners: Vec<u32>,
-    /// For each MCU, which of its blocks are in `blocks`: bit `k` for number `k`.
+    /// The blocks that have more than a DC coefficient.
+    coded_blocks: Vec<CodedBlock>,
+    /// For each MCU, which of its blocks these are: bit `k` for number `k`.
     pub coded: Vec<u16>,
+    /// How many of `coded_blocks` there are.
     used: usize,
+    /// The sum that each block ended with, see [`PLACES`].
+    pub sums: Vec<u8>,
+    /// Blocks of MCUs that are more than the one before once more.
+    pub changed: Vec<std::ops::Range<u32>>,
+    /// More blocks than `coded_blocks` may hold something.
+    is_torn: bool,
 }
+
+/// A block that has more than a DC coefficient.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CodedBlock {
+    /// Where in the row of MCUs it is.
+    pub block: u32,
+    /// The last place in zigzag order that may be other than 0.
+    pub last: u32,
+}
+
+/// Takes the place of a block in a row of MCUs apart, without a division.
+#[derive(Clone, Copy)]
+pub(crate) struct BlocksPerMcu {
+    count: u32,
+    reciprocal: u64,
+}
+
+impl BlocksPerMcu {
+    #[inline(always)]
+    pub(crate) fn new(count: usize) -> BlocksPerMcu {
+        // Rounded up: exact as long as block times count is below 2^32.
+        let count = count.max(1) as u32;
+        BlocksPerMcu { count, reciprocal: (1 << 32) / u64::from(count) + 1 }
+    }
+
+    /// The number of its MCU, and its number in the MCU.
+    #[inline(always)]
+    pub(crate) fn split(self, block: u32) -> (u32, u32) {
+        let mcu = ((u64::from(block) * self.reciprocal) >> 32) as u32;
+        (mcu, block - mcu * self.count)
+    }
+}
+
+/// The sums of blocks that have no more than a DC coefficient: their end with it, or alone.
+pub(crate) const DC_ONLY: [u8; 2] = [END_AFTER_VALUE + 1, END_ALONE + 1];
 
 impl MacroRow {
     /// Makes room for so many MCUs and forgets what it held.
     pub(crate) fn start(&mut self, mcus: usize, unit_count: usize) {
         let count = mcus * unit_count;
+        if self.is_torn {
+            self.blocks.fill(Block([0; 64]));
+        } else {
+            for coded in &self.coded_blocks[..self.used] {
+                self.blocks[coded.block as usize].0 = [0; 64];
+            }
+        }
         self.used = 0;
+        self.is_torn = true;
+        self.dc.clear();
         self.dc.resize(count, 0);
-        self.slots.resize(count, 0);
+        self.sums.clear();
+        self.sums.resize(count.next_multiple_of(32), DC_ONLY[0]);
         if self.blocks.len() < count {
             self.blocks.resize(count, Block([0; 64]));
-            self.lasts.resize(count, 0);
-            self.owners.resize(count, 0);
+            self.coded_blocks.resize(count, CodedBlock::default());
         }
+        self.coded.clear();
         self.coded.resize(mcus, 0);
     }
 
-    /// How many of `blocks` there are.
-    pub(crate) fn used(&self) -> usize {
-        self.used
+    /// The blocks that have more than a DC coefficient.
+    pub(crate) fn coded_blocks(&self) -> &[CodedBlock] {
+        &self.coded_blocks[..self.used]
     }
+
+    /// From differences to DC coefficients, in these MCUs.
+    #[inline(always)]
+    fn add_differences(
+        &mut self,
+        layout: &ScanLayout,
+        predictions: &mut [i16; 4],
+        mcus: &std::ops::Range<usize>,
+    ) {
+        let count = layout.unit_count;
+        for range in &self.changed {
+            let range = range.start as usize..range.end as usize;
+            for (dc, block) in self.dc[range.clone()].iter_mut().zip(&self.blocks[range]) {
+                *dc = block.0[0];
+            }
+        }
+        let dc = &mut self.dc[mcus.start * count..mcus.end * count];
+        let mut first = 0;
+        for units in layout.units[..count].chunk_by(|a, b| a.component == b.component) {
+            let prediction = &mut predictions[usize::from(units[0].component & 3)];
+            *prediction = match (units.len(), count) {
+                (4, 6) => add_up::<4>(dc, *prediction, 6, first),
+                (1, 6) => add_up::<1>(dc, *prediction, 6, first),
+                (1, count) => add_up::<1>(dc, *prediction, count, first),
+                (2, count) => add_up::<2>(dc, *prediction, count, first),
+                (4, count) => add_up::<4>(dc, *prediction, count, first),
+                _ => {
+                    let mut sum = *prediction;
+                    for dc in dc.chunks_exact_mut(count) {
+                        for dc in &mut dc[first..first + units.len()] {
+                            sum = sum.wrapping_add(*dc);
+                            *dc = sum;
+                        }
+                    }
+                    sum
+                }
+            };
+            first += units.len();
+        }
+    }
+
+    /// Finds the blocks that have more than a DC coefficient, when the whole row is decoded.
+    #[inline(always)]
+    pub(crate) fn find_coded(&mut self, count: usize, coded_mask: impl Fn(&[u8; 32]) -> u32) {
+        let per_mcu = BlocksPerMcu::new(count);
+        let (sums, _) = self.sums.as_chunks::<32>();
+        for (chunk, sums) in sums.iter().enumerate() {
+            let mut mask = coded_mask(sums);
+            while mask != 0 {
+                let place = mask.trailing_zeros();
+                mask &= mask - 1;
+                let block = chunk * 32 + place as usize;
+                let last = LASTS[usize::from(sums[place as usize & 31])];
+                self.coded_blocks[self.used] =
+                    CodedBlock { block: block as u32, last: last.into() };
+                self.used += 1;
+                self.blocks[block].0[0] = self.dc[block];
+                let (mcu, number) = per_mcu.split(block as u32);
+                self.coded[mcu as usize] |= 1 << number;
+            }
+        }
+        self.is_torn = false;
+    }
+
+    /// Whether in these blocks all values were within their blocks, and all ends.
+    #[inline(always)]
+    fn is_within(&self, blocks: std::ops::Range<usize>) -> bool {
+        let beyond = |sum: u8| {
+            u8::from(sum.wrapping_sub(FIRST_FULL + 1) < 16)
+                | u8::from(sum.wrapping_sub(FIRST_FULL + END_AFTER_VALUE) < 16)
+        };
+        self.sums[blocks].iter().fold(0, |all, &sum| all | beyond(sum)) == 0
+    }
+}
+
+/// Sums of differences, of `COUNT` blocks from `first` on of each MCU, which has `count`.
+#[inline(always)]
+fn add_up<const COUNT: usize>(dc: &mut [i16], mut sum: i16, count: usize, first: usize) -> i16 {
+    for dc in dc.chunks_exact_mut(count) {
+        let Some(dc) = dc[first..].first_chunk_mut::<COUNT>() else { break };
+        for dc in dc {
+            sum = sum.wrapping_add(*dc);
+            *dc = sum;
+        }
+    }
+    sum
 }
 
 /// Where in the coded data something is wrong.
@@ -233,193 +381,217 @@ impl Broken {
     }
 }
 
-/// How many look-ups in an AC table the bits ahead are enough for, after one in a DC table.
-const LOOKUPS: u32 = (56 - DC_BITS) / AC_BITS;
+/// How many look-ups the bits ahead are enough for.
+pub(crate) const LOOKUPS: u32 = 56 / LOOKUP_BITS;
 
-#[inline(always)]
-fn put(block: &mut Block, place: u32, value: i16) {
-    block.0[usize::from(ZIGZAG[place as usize & 63] & 63)] = value;
+/// Where in a block, in rows of 8, a value is. Given is the sum of the place that the
+/// decoder was at and the advance of the entry read there:
+///
+/// ```text
+///   1 …  64   a value at the place before; at 64 the block is full
+///  81 … 144   the same, and the end of the block
+/// 160 … 223   the end of the block, no value: a 0 where there is one
+/// others      a value beyond the block
+/// ```
+pub(crate) const PLACES: [u8; 256] = {
+    let mut places = [63; 256];
+    let mut place = 0;
+    while place < 64 {
+        places[place + 1] = ZIGZAG[place];
+        places[place + 1 + END_AFTER_VALUE as usize] = ZIGZAG[place];
+        places[place + END_ALONE as usize] = ZIGZAG[place];
+        place += 1;
+    }
+    places
+};
+
+/// The sums of blocks that end without a code for it begin here.
+pub(crate) const FIRST_FULL: u8 = 64;
+
+/// And end here.
+pub(crate) const LAST_FULL: u8 = END_AFTER_VALUE;
+
+/// The last place in zigzag order that may be other than 0, of a block that ended with
+/// this sum.
+const LASTS: [u8; 256] = {
+    let mut lasts = [0; 256];
+    let mut place = 0;
+    while place < 64 {
+        lasts[place + 1] = place as u8;
+        if place < 63 {
+            lasts[place + 1 + END_AFTER_VALUE as usize] = place as u8;
+            lasts[place + 1 + END_ALONE as usize] = place as u8;
+        }
+        place += 1;
+    }
+    lasts
+};
+
+type Lookup = [Entry; 1 << LOOKUP_BITS];
+
+/// Where the entries of a block of an MCU come from: its AC table, and the DC table of the
+/// next block.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    ac: &'a Lookup,
+    next_dc: &'a Lookup,
 }
 
-/// Decodes the AC coefficients of a block, which holds zeros behind its DC coefficient; or
-/// passes over them, if it is not to `KEEP` them.
-/// Enough bits for [`LOOKUPS`] are ahead. Returns the last place in zigzag order.
-#[inline(always)]
-fn decode_ac<const KEEP: bool>(
+/// How many blocks there is room for behind an MCU's first one.
+const WINDOW: usize = 16;
+
+/// Decodes MCUs symbol by symbol, each code searched by its length: what is left to do
+/// where a block is full and seems to end once more, or something is wrong.
+#[cold]
+fn decode_slowly(
     bits: &mut BitReader<'_>,
-    table: &AcTable,
-    block: &mut Block,
-) -> Result<u32, Broken> {
-    let mut place = 0;
-    'more: loop {
-        let entry = 'last: {
-            for _ in 0..LOOKUPS {
-                let entry = table.look_up(bits.ahead);
-                let both = place + entry.both();
-                if both >= 63 {
-                    break 'last entry;
-                }
-                if KEEP {
-                    put(block, place + entry.first(), entry.first_value());
-                    put(block, both, entry.last_value());
-                }
-                bits.consume(entry.noisy_length());
-                place = both;
-            }
-            bits.refill();
-            continue 'more;
-        };
-        let last = (place + entry.both()).wrapping_sub(END_OF_BLOCK);
-        if last < 63 {
-            // Without a value before the end, `first` is 0 and changes nothing.
-            if KEEP {
-                let natural = ZIGZAG[(place + entry.first()) as usize & 63];
-                block.0[usize::from(natural & 63)] |= entry.first_value();
-            }
-            bits.consume(entry.noisy_length());
-            return Ok(last);
+    end_bit: usize,
+    (layout, tables): (&ScanLayout, &ScanTables),
+    mcus: &std::ops::Range<usize>,
+    row: &mut MacroRow,
+) -> Result<(), Broken> {
+    let count = layout.unit_count;
+    row.changed.clear();
+    row.changed.push((mcus.start * count) as u32..(mcus.end * count) as u32);
+    for block in mcus.start * count..mcus.end * count {
+        if block % count == 0 && bits.position() > end_bit {
+            return Err(Broken::TooShort);
         }
-        // A large value, a long code, coefficient 63, or bits that are broken.
-        bits.refill();
-        let symbol = table.symbol(entry, bits.ahead).ok_or(Broken::NoCode(bits.position()))?;
-        let next = place + symbol.advance;
-        if next > 63 {
-            if next < END_OF_BLOCK {
+        let values = &mut row.blocks[block].0;
+        *values = [0; 64];
+        let mut place = 0;
+        while place < 64 {
+            bits.refill();
+            let table = layout.table(block % count, place, tables);
+            let symbol = table.symbol(Entry::NONE, bits.ahead);
+            let symbol = symbol.ok_or(Broken::NoCode(bits.position()))?;
+            place += symbol.advance;
+            if (65..END_ALONE).contains(&place) {
                 return Err(Broken::RunTooLong(bits.position()));
             }
+            values[usize::from(PLACES[usize::from(place)] & 63)] = symbol.value(bits.ahead);
             bits.consume(symbol.length());
-            return Ok(place);
         }
-        if KEEP {
-            put(block, next, symbol.value(bits.ahead));
-        }
-        bits.consume(symbol.length());
-        if next == 63 {
-            return Ok(next);
-        }
-        place = next;
-        bits.refill();
+        row.sums[block] = place;
     }
-}
-
-/// MCUs without any change: the DC coefficients of the one before, nothing else.
-#[inline(always)]
-fn repeat(dc: &mut [i16], slots: &mut [u32], record: &[i16; RECORD], count: usize, runs: usize) {
-    for at in (0..runs).map(|run| run * count) {
-        let (dc, slots) = (&mut dc[at..], &mut slots[at..]);
-        // Whole vectors where there is room: what is too much is written over by what
-        // comes behind.
-        if let (Some(dc), Some(slots)) = (dc.first_chunk_mut(), slots.first_chunk_mut()) {
-            *dc = *record;
-            *slots = [0; RECORD];
-        } else {
-            dc[..count].copy_from_slice(&record[..count]);
-            slots[..count].fill(0);
-        }
-    }
+    Ok(())
 }
 
 /// Where a run of MCUs begins: its bits, the bit where they end, the DC coefficients of the
 /// blocks before.
 pub(crate) type Run<'a, 'b> = (&'a mut BitReader<'b>, usize, &'a mut [i16; 4]);
 
-/// Decodes MCUs of a row. `ALL`: all coefficients are wanted. `started` is told of how many MCUs before they are decoded.
+/// Decodes MCUs of a row.
 #[inline(always)]
-pub(crate) fn decode_mcus<const ALL: bool>(
+pub(crate) fn decode_mcus(
     (reader, end_bit, predictions): Run<'_, '_>,
     layout: &ScanLayout,
     tables: &ScanTables,
     mcus: std::ops::Range<usize>,
     row: &mut MacroRow,
-    mut started: impl FnMut(usize),
+    decode_changed: impl FnOnce(
+        &mut BitReader<'_>,
+        (&ScanLayout, &ScanTables),
+        &std::ops::Range<usize>,
+        &mut MacroRow,
+    ) -> bool,
 ) -> Result<(), Broken> {
-    // Copies, so that they stay in registers.
-    let mut bits = reader.clone();
+    row.changed.clear();
     let count = layout.unit_count;
-    let units = layout.units.map(|unit| {
-        let (dc, ac) = (&tables.dc[usize::from(unit.dc & 3)], &tables.ac[usize::from(unit.ac & 3)]);
-        (usize::from(unit.component & 3), dc, ac)
-    });
-    let units = &units[..count];
-    let MacroRow { dc, slots, blocks, lasts, owners, coded, used: row_used } = row;
-    let mut used = *row_used;
-    let blocks = blocks.as_mut_slice();
-    let lasts = lasts.as_mut_slice();
-    let owners = owners.as_mut_slice();
-    let mut mcu = mcus.start;
-    let (mut at, end) = (mcus.start * count, mcus.end * count);
-    let (dc, slots) = (&mut dc[..end], &mut slots[..end]);
-    while at < end {
-        bits.refill();
-        let equal = (bits.ahead ^ layout.zero_pattern).leading_zeros().min(bits.count & 63);
-        let runs = usize::from(layout.zero_runs[equal as usize]);
-        if runs > 0 {
-            let runs = runs.min((end - at) / count);
-            started(runs);
-            bits.consume(runs as u32 * layout.zero_length);
-            let mut record = [0; RECORD];
-            for (dc, unit) in record.iter_mut().zip(units) {
-                *dc = predictions[unit.0];
-            }
-            repeat(&mut dc[at..], &mut slots[at..], &record, count, runs);
-            for coded in &mut coded[mcu..mcu + runs] {
-                *coded = 0;
-            }
-            at += runs * count;
-            mcu += runs;
-            continue;
-        }
-        if bits.position() > end_bit {
-            return Err(Broken::TooShort);
-        }
-        started(1);
-        let (mcu_dc, mcu_slots) = (&mut dc[at..at + count], &mut slots[at..at + count]);
-        let mut mcu_coded = 0;
-        let all = mcu_dc.iter_mut().zip(mcu_slots).zip(units).zip(0..);
-        for (((dc, slot), &(component, dc_table, ac_table)), number) in all {
-            bits.refill();
-            let entry = dc_table.look_up(bits.ahead);
-            let prediction = &mut predictions[component];
-            *prediction = prediction.wrapping_add(entry.difference());
-            bits.consume(entry.noisy_length());
-            if entry.ends_block() {
-                *dc = *prediction;
-                *slot = 0;
-                continue;
-            }
-            if !entry.is_found() {
-                let symbol = dc_table.search(bits.ahead);
-                let symbol = symbol.ok_or(Broken::NoCode(bits.position()))?;
-                *prediction = prediction.wrapping_add(symbol.value(bits.ahead));
-                bits.consume(symbol.length());
-                bits.refill();
-            }
-            *dc = *prediction;
-            let block = &mut blocks[used];
-            let is_wanted = ALL || layout.wanted >> number & 1 == 1;
-            let last = if is_wanted {
-                block.0 = [0; 64];
-                block.0[0] = *prediction;
-                decode_ac::<true>(&mut bits, ac_table, block)?
-            } else {
-                decode_ac::<false>(&mut bits, ac_table, block)?
-            };
-            lasts[used] = last as u8;
-            // A large difference hides the end of the block from the DC table.
-            owners[used] = (mcu as u32) << 4 | number;
-            let is_kept = last > 0 && is_wanted;
-            mcu_coded |= u16::from(is_kept) << number;
-            used += usize::from(is_kept);
-            *slot = if is_kept { used as u32 } else { 0 };
-        }
-        coded[mcu] = mcu_coded;
-        at += count;
-        mcu += 1;
+    let mut bits = reader.clone();
+    if !decode_changed(&mut bits, (layout, tables), &mcus, row)
+        || !row.is_within(mcus.start * count..mcus.end * count)
+    {
+        bits = reader.clone();
+        decode_slowly(&mut bits, end_bit, (layout, tables), &mcus, row)?;
     }
     if bits.position() > end_bit {
         return Err(Broken::TooShort);
     }
-    *row_used = used;
     *reader = bits;
+    row.add_differences(layout, predictions, &mcus);
     Ok(())
+}
+
+/// Decodes MCUs of a row as fast as can be. Returns whether nothing was in the way.
+///
+/// There is no branch where a block or an MCU ends: which table comes next is a choice
+/// between two addresses.
+#[inline(always)]
+pub(crate) fn decode_changed(
+    reader: &mut BitReader<'_>,
+    (layout, tables): (&ScanLayout, &ScanTables),
+    mcus: &std::ops::Range<usize>,
+    row: &mut MacroRow,
+) -> bool {
+    // A copy, so that it stays in registers.
+    let mut bits = reader.clone();
+    let count = layout.unit_count.min(MAX_UNITS);
+    let dc_of =
+        |number: usize| &*tables.dc[usize::from(layout.units[number % count].dc & 3)].lookup;
+    let steps: [Step<'_>; WINDOW] = std::array::from_fn(|number| Step {
+        ac: &tables.ac[usize::from(layout.units[number % count].ac & 3)].lookup,
+        next_dc: dc_of(number + 1),
+    });
+    let MacroRow { blocks, sums, changed, .. } = row;
+    let end = mcus.end * count;
+    let (blocks, sums) = (&mut blocks[..end], &mut sums[..end]);
+    let zero_shift = 64 - layout.zero_length.min(64);
+    let mut start = mcus.start * count;
+    let mut at = start;
+    let mut lookup = dc_of(0);
+    let (mut number, mut place) = (0, 0_u8);
+    let Step { mut ac, mut next_dc } = steps[0];
+    if at >= end {
+        return true;
+    }
+    'more: loop {
+        bits.refill();
+        for _ in 0..LOOKUPS {
+            let is_inside = number as u64 | u64::from(place);
+            if (bits.ahead ^ layout.zero_pattern) >> (zero_shift & 63) | is_inside == 0 {
+                let runs = layout.take_zeros(&mut bits, (end - at) / count);
+                if start < at {
+                    changed.push(start as u32..at as u32);
+                }
+                at += runs * count;
+                start = at;
+                if at >= end {
+                    *reader = bits;
+                    return true;
+                }
+                if runs > 0 {
+                    continue 'more;
+                }
+            }
+            let entry = lookup[(bits.ahead >> (64 - LOOKUP_BITS)) as usize];
+            let (advance, value) = if entry.is_found() {
+                bits.consume(entry.noisy_length());
+                (entry.advance(), entry.value())
+            } else {
+                bits.refill();
+                let table = layout.table(number, place, tables);
+                let Some(symbol) = table.symbol(entry, bits.ahead) else { return false };
+                let value = symbol.value(bits.ahead);
+                bits.consume(symbol.length());
+                bits.refill();
+                (symbol.advance, value)
+            };
+            let sum = place.wrapping_add(advance);
+            blocks[at].0[usize::from(PLACES[usize::from(sum)] & 63)] = value;
+            sums[at] = sum;
+            let is_end = sum >= FIRST_FULL;
+            lookup = select_unpredictable(is_end, next_dc, ac);
+            place = select_unpredictable(is_end, 0, sum);
+            number += usize::from(is_end);
+            number = select_unpredictable(number == count, 0, number);
+            at += usize::from(is_end);
+            if at >= end {
+                changed.push(start as u32..at as u32);
+                *reader = bits;
+                return true;
+            }
+            Step { ac, next_dc } = steps[number % WINDOW];
+        }
+    }
 }

@@ -1,31 +1,27 @@
-//! Huffman tables, made for decoding: several symbols with their values in one look-up
-//! (T.81 F.2.2.1, F.2.2.3). Knows bits, not blocks.
+//! Huffman tables, made for decoding: a symbol with its value, and the end of the block if
+//! it follows, in one look-up (T.81 F.2.2.1, F.2.2.3). Knows bits, not blocks.
 //!
 //! ```text
-//! bits ahead, left aligned:  code | extra bits | code | extra bits | what follows
-//!                            └───── one look-up, if it is that short ─────┘
+//! bits ahead, left aligned:  code | extra bits | code of the end | what follows
+//!                            └────── one look-up, if it is that short ─────┘
 //! ```
-//! An entry says how many bits it is about, how far it leads in the block and which values
-//! it puts there: one or two coefficients, or one and the end of the block. A value that
-//! does not fit into the look-up is computed, a code that does not fit is searched by its
-//! length, as T.81 F.2.2.3 does.
+//! An entry says how many bits it is about, how far it leads in the block and which value
+//! it puts there. A value that does not fit into the look-up is computed, a code that does
+//! not fit is searched by its length, as T.81 F.2.2.3 does.
 //!
 //! Keyframes bring their own tables, so making one is cheap: each code's entries lie side
 //! by side, and are filled in the order of the codes.
 
 use crate::tables::HuffmanSpec;
 
-/// How many bits a look-up in an AC table sees.
-pub(crate) const AC_BITS: u32 = 11;
+/// How many bits a look-up sees.
+pub(crate) const LOOKUP_BITS: u32 = 11;
 
-/// How many bits a look-up in a DC table sees.
-pub(crate) const DC_BITS: u32 = 10;
+/// What the end of the block adds to the advance of the value before it.
+pub(crate) const END_AFTER_VALUE: u8 = 80;
 
-/// How far an end-of-block symbol advances: out of every block.
-pub(crate) const END_OF_BLOCK: u32 = 128;
-
-/// Further than an end of block can lead: the entry has no values.
-const NO_VALUES: u32 = 255;
+/// How far the end of a block advances that stands alone.
+pub(crate) const END_ALONE: u8 = 160;
 
 /// What a symbol stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,8 +39,8 @@ pub(crate) struct Symbol {
     code_length: u32,
     /// Bits after its code, from 0 to 15.
     size: u32,
-    /// How many coefficients further it is.
-    pub advance: u32,
+    /// How far it leads in the block, as [`Entry::noisy_advance`].
+    pub advance: u8,
 }
 
 impl Symbol {
@@ -52,29 +48,29 @@ impl Symbol {
     fn new(symbol: u8, code_length: u32, class: Class) -> Option<Symbol> {
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
         let advance = match (class, run, size) {
-            (Class::Dc, 0, _) => 0,
-            (Class::Ac, 0, 0) => END_OF_BLOCK,
+            (Class::Dc, 0, _) => 1,
+            (Class::Ac, 0, 0) => END_ALONE,
             // ZRL, 16 zeros; its value is a zero too.
             (Class::Ac, 15, 0) => 16,
             (Class::Dc, ..) | (Class::Ac, _, 0) => return None,
-            (Class::Ac, ..) => run + 1,
+            (Class::Ac, ..) => run as u8 + 1,
         };
         Some(Symbol { code_length, size, advance })
+    }
+
+    /// The value that the bits after the code stand for (T.81 F.2.2.1, EXTEND), 0 if there
+    /// are none. `ahead`: the bits, left aligned, beginning with the code.
+    #[inline(always)]
+    pub(crate) fn value(self, ahead: u64) -> i16 {
+        let extra = ahead << (self.code_length & 63);
+        let bits = ((extra >> 1) >> (63 - (self.size & 15))) as i32;
+        extend(bits, self.size & 15) as i16
     }
 
     /// Bits of the code and its extra bits: at most 31.
     #[inline(always)]
     pub(crate) fn length(self) -> u32 {
         self.code_length + self.size
-    }
-
-    /// The value that the extra bits stand for (T.81 F.2.2.1, EXTEND); 0 if there are none.
-    /// `ahead`: the bits, left aligned, beginning with the code.
-    #[inline(always)]
-    pub(crate) fn value(self, ahead: u64) -> i16 {
-        let extra = ahead << (self.code_length & 63);
-        let bits = ((extra >> 1) >> (63 - (self.size & 15))) as i32;
-        extend(bits, self.size & 15) as i16
     }
 }
 
@@ -84,96 +80,33 @@ fn extend(bits: i32, size: u32) -> i32 {
     if bits < 1 << size >> 1 { bits - (1 << size) + 1 } else { bits }
 }
 
-/// What a look-up in an AC table finds.
+/// In an [`Entry`]: the block ends there.
+pub(crate) const ENDS_BLOCK: u32 = 1 << 7;
+
+/// What a look-up finds.
 ///
-/// bits 0–7: how many bits it is about; 8–15: how far it leads in the block (an end of the
-/// block counts as [`END_OF_BLOCK`]); 16–23: how far its first value lies; 32–47: its first
-/// value; 48–63: its last value, the first one again if there is no other.
+/// bits 0–5: how many bits it is about; bit 7: whether the block ends there; 8–15: how far
+/// it leads in the block; 16–31: the value that it puts there.
 ///
-/// Where bits 8–15 are [`NO_VALUES`], the entry has a symbol instead of values: its advance
-/// in bits 16–23, its code's length in bits 32–39 (0 if the code is longer than the
-/// look-up), its size in bits 40–47.
+/// Where bits 0–5 are 0, the value still has to be computed: bits 16–21 are the length of its
+/// code (0 if that is longer than the look-up), 24–29 are 63 less its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Entry(u64);
+#[repr(transparent)]
+pub(crate) struct Entry(u32);
 
 impl Entry {
-    const NONE: Entry = Entry((NO_VALUES as u64) << 8);
+    pub(crate) const NONE: Entry = Entry(0);
 
-    fn new(length: u32, both: u32, first: u32, values: [i16; 2]) -> Entry {
-        let [first_value, last_value] = values.map(|value| u64::from(value.cast_unsigned()));
-        Entry(
-            u64::from(length)
-                | u64::from(both) << 8
-                | u64::from(first) << 16
-                | first_value << 32
-                | last_value << 48,
-        )
+    fn new(length: u32, advance: u8, value: i16) -> Entry {
+        let end = if advance > END_AFTER_VALUE { ENDS_BLOCK } else { 0 };
+        let value = u32::from(value.cast_unsigned());
+        Entry(length | end | u32::from(advance) << 8 | value << 16)
     }
 
     fn of_symbol(symbol: Symbol) -> Entry {
-        let code = u64::from(symbol.code_length) << 32 | u64::from(symbol.size) << 40;
-        Entry(Entry::NONE.0 | u64::from(symbol.advance) << 16 | code)
+        let Symbol { code_length, size, advance } = symbol;
+        Entry(u32::from(advance) << 8 | code_length << 16 | (63 - size) << 24)
     }
-
-    /// This one, and right after it another one.
-    fn and(self, second: Entry) -> Entry {
-        let values = [self.first_value(), second.first_value()];
-        let both = self.both() + second.both();
-        Entry::new(self.length() + second.length(), both, self.first(), values)
-    }
-
-    /// How many bits it is about, in the lowest six bits; what is above them is noise.
-    #[inline(always)]
-    pub(crate) fn noisy_length(self) -> u32 {
-        self.0 as u32
-    }
-
-    fn length(self) -> u32 {
-        self.0 as u32 & 63
-    }
-
-    /// How many coefficients further its last value is.
-    #[inline(always)]
-    pub(crate) fn both(self) -> u32 {
-        (self.0 >> 8) as u32 & 0xff
-    }
-
-    /// How many coefficients further its first value is.
-    #[inline(always)]
-    pub(crate) fn first(self) -> u32 {
-        (self.0 >> 16) as u32 & 0xff
-    }
-
-    #[inline(always)]
-    pub(crate) fn first_value(self) -> i16 {
-        (self.0 >> 32) as i16
-    }
-
-    #[inline(always)]
-    pub(crate) fn last_value(self) -> i16 {
-        (self.0 >> 48) as i16
-    }
-
-    /// The symbol of an entry without values.
-    #[inline(always)]
-    fn symbol(self) -> Option<Symbol> {
-        let code_length = (self.0 >> 32) as u32 & 0xff;
-        let size = (self.0 >> 40) as u32 & 0xff;
-        let is_symbol = self.both() == NO_VALUES && code_length > 0;
-        is_symbol.then_some(Symbol { code_length, size, advance: self.first() })
-    }
-}
-
-/// What a look-up in a DC table finds: the difference, and whether it is the block's only
-/// coefficient.
-///
-/// bits 0–7: how many bits it is about, 0 if it is not in the look-up; bit 8: whether the
-/// end of the block is part of it; 16–31: the difference.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct DcEntry(u32);
-
-impl DcEntry {
-    const ENDS: u32 = 1 << 8;
 
     /// How many bits it is about, in the lowest six bits; what is above them is noise.
     #[inline(always)]
@@ -181,18 +114,21 @@ impl DcEntry {
         self.0
     }
 
+    /// Whether it says its value.
     #[inline(always)]
     pub(crate) fn is_found(self) -> bool {
         self.0 & 63 != 0
     }
 
+    /// How far it leads in the block: past its value, and [`END_AFTER_VALUE`] or
+    /// [`END_ALONE`] more where the block ends.
     #[inline(always)]
-    pub(crate) fn ends_block(self) -> bool {
-        self.0 & DcEntry::ENDS != 0
+    pub(crate) fn advance(self) -> u8 {
+        (self.0 >> 8) as u8
     }
 
     #[inline(always)]
-    pub(crate) fn difference(self) -> i16 {
+    pub(crate) fn value(self) -> i16 {
         (self.0 >> 16) as i16
     }
 }
@@ -236,8 +172,6 @@ impl Codes {
     }
 
     /// The symbol ahead; `None` if no code begins like this.
-    #[cold]
-    #[inline(never)]
     fn search(&self, ahead: u64) -> Option<Symbol> {
         let pattern = (ahead >> 48) as u32;
         let length = (1..=16).find(|&length| pattern < self.limits[length as usize])?;
@@ -264,7 +198,7 @@ impl Codes {
 }
 
 /// The bits of the code of symbol 0, right aligned, and their number.
-fn code_of_zero(spec: &HuffmanSpec) -> Option<(u32, u32)> {
+pub(crate) fn code_of_zero(spec: &HuffmanSpec) -> Option<(u32, u32)> {
     let (mut code, mut place) = (0_u32, 0_usize);
     for length in 1..=16_u32 {
         for _ in 0..spec.counts[length as usize - 1] {
@@ -279,133 +213,67 @@ fn code_of_zero(spec: &HuffmanSpec) -> Option<(u32, u32)> {
     None
 }
 
-/// An AC table ready for decoding.
-pub(crate) struct AcTable {
-    /// The code of the end of a block, right aligned, and its length.
-    pub end_of_block: Option<(u32, u32)>,
-    lookup: Box<[Entry; 1 << AC_BITS]>,
+/// A table ready for decoding.
+pub(crate) struct Table {
+    /// The code of symbol 0, right aligned, and its length: no difference, or the end of a
+    /// block.
+    pub zero: Option<(u32, u32)>,
+    pub lookup: Box<[Entry; 1 << LOOKUP_BITS]>,
     codes: Codes,
 }
 
-impl Default for AcTable {
-    fn default() -> AcTable {
-        let lookup = Box::new([Entry::NONE; 1 << AC_BITS]);
-        AcTable { end_of_block: None, lookup, codes: Codes::NONE }
+impl Default for Table {
+    fn default() -> Table {
+        let lookup = Box::new([Entry::NONE; 1 << LOOKUP_BITS]);
+        Table { zero: None, lookup, codes: Codes::NONE }
     }
 }
 
-impl AcTable {
-    /// Makes it the table of this specification. An error says what breaks the rules.
-    pub(crate) fn build(&mut self, spec: &HuffmanSpec) -> Result<(), &'static str> {
-        self.codes = Codes::new(spec, Class::Ac)?;
-        self.end_of_block = code_of_zero(spec);
-        let lookup = &mut self.lookup[..];
-        lookup.fill(Entry::NONE);
-        self.codes.for_each(&spec.counts, AC_BITS, |symbol, pattern| {
-            let (length, advance) = (symbol.length(), symbol.advance);
-            let slots = &mut lookup[pattern..pattern + (1 << (AC_BITS - symbol.code_length))];
-            if length > AC_BITS {
-                slots.fill(Entry::of_symbol(symbol));
-            } else if advance == END_OF_BLOCK {
-                slots.fill(Entry::new(length, advance, 0, [0; 2]));
-            } else {
-                let values = slots.chunks_exact_mut(1 << (AC_BITS - length));
-                for (slots, bits) in values.zip(0..) {
-                    let value = extend(bits, symbol.size) as i16;
-                    slots.fill(Entry::new(length, advance, advance, [value; 2]));
-                }
-            }
-        });
-        self.join_pairs();
-        Ok(())
-    }
-
-    /// Makes one entry of two symbols where both fit.
-    fn join_pairs(&mut self) {
-        let singles = *self.lookup;
-        for (pattern, entry) in self.lookup.iter_mut().enumerate() {
-            if entry.both() < END_OF_BLOCK {
-                // What is behind the look-up's bits is 0 here; no entry depends on it
-                // that is short enough.
-                let second = singles[pattern << entry.length() & ((1 << AC_BITS) - 1)];
-                let is_known = second.both() != NO_VALUES;
-                if is_known && entry.length() + second.length() <= AC_BITS {
-                    *entry = entry.and(second);
-                }
-            }
-        }
-    }
-
-    /// What begins with these bits.
-    #[inline(always)]
-    pub(crate) fn look_up(&self, ahead: u64) -> Entry {
-        self.lookup[(ahead >> (64 - AC_BITS)) as usize]
-    }
-
-    /// The one symbol ahead, if `entry`, which was looked up there, does not fit.
-    #[inline(always)]
-    pub(crate) fn symbol(&self, entry: Entry, ahead: u64) -> Option<Symbol> {
-        entry.symbol().or_else(|| self.codes.search(ahead))
-    }
-}
-
-/// A DC table, and what the AC table of the same blocks adds to it.
-pub(crate) struct DcTable {
-    /// The code of no difference, right aligned, and its length.
-    pub no_difference: Option<(u32, u32)>,
-    lookup: Box<[DcEntry; 1 << DC_BITS]>,
-    codes: Codes,
-}
-
-impl Default for DcTable {
-    fn default() -> DcTable {
-        let lookup = Box::new([DcEntry(0); 1 << DC_BITS]);
-        DcTable { no_difference: None, lookup, codes: Codes::NONE }
-    }
-}
-
-impl DcTable {
-    /// Makes it the table of this specification. `end`: the code of the end of a block
-    /// that follows. An error says what breaks the rules.
+impl Table {
+    /// Makes it the table of this specification. `end`: the code of the end of a block, if
+    /// it shall be read together with what comes before it. An error says what breaks the
+    /// rules.
     pub(crate) fn build(
         &mut self,
         spec: &HuffmanSpec,
+        class: Class,
         end: Option<(u32, u32)>,
     ) -> Result<(), &'static str> {
-        self.codes = Codes::new(spec, Class::Dc)?;
-        self.no_difference = code_of_zero(spec);
+        self.codes = Codes::new(spec, class)?;
+        self.zero = code_of_zero(spec);
         let lookup = &mut self.lookup[..];
-        lookup.fill(DcEntry(0));
-        self.codes.for_each(&spec.counts, DC_BITS, |symbol, pattern| {
-            let length = symbol.length();
-            if length > DC_BITS {
+        lookup.fill(Entry::NONE);
+        self.codes.for_each(&spec.counts, LOOKUP_BITS, |symbol, pattern| {
+            let (length, advance) = (symbol.length(), symbol.advance);
+            let slots = &mut lookup[pattern..pattern + (1 << (LOOKUP_BITS - symbol.code_length))];
+            if length > LOOKUP_BITS {
+                slots.fill(Entry::of_symbol(symbol));
                 return;
             }
-            let left = DC_BITS - length;
-            let slots = &mut lookup[pattern..pattern + (1 << (DC_BITS - symbol.code_length))];
+            let left = LOOKUP_BITS - length;
+            let end = end.filter(|&(_, more)| more <= left && advance < END_AFTER_VALUE);
             for (slots, bits) in slots.chunks_exact_mut(1 << left).zip(0..) {
-                let value = extend(bits, symbol.size) << 16;
-                let entry = DcEntry(value.cast_unsigned() | length);
-                slots.fill(entry);
-                if let Some((code, end_length)) = end.filter(|&(_, length)| length <= left) {
-                    let shift = left - end_length;
-                    let first = (code << shift) as usize;
-                    let entry = DcEntry((entry.0 + end_length) | DcEntry::ENDS);
-                    slots[first..first + (1 << shift)].fill(entry);
+                let value = extend(bits, symbol.size) as i16;
+                slots.fill(Entry::new(length, advance, value));
+                if let Some((code, more)) = end {
+                    let first = (code << (left - more)) as usize;
+                    let entry = Entry::new(length + more, advance + END_AFTER_VALUE, value);
+                    slots[first..first + (1 << (left - more))].fill(entry);
                 }
             }
         });
         Ok(())
     }
 
-    /// What begins with these bits.
-    #[inline(always)]
-    pub(crate) fn look_up(&self, ahead: u64) -> DcEntry {
-        self.lookup[(ahead >> (64 - DC_BITS)) as usize]
-    }
-
-    /// The symbol ahead, whatever its length; `None` if no code begins like this.
-    pub(crate) fn search(&self, ahead: u64) -> Option<Symbol> {
+    /// The one symbol ahead, without the end of the block after it; `entry` was looked up
+    /// there and does not say its value, or is [`Entry::NONE`]. `None` if no code begins like
+    /// this.
+    pub(crate) fn symbol(&self, entry: Entry, ahead: u64) -> Option<Symbol> {
+        let [_, advance, code_length, size] = entry.0.to_le_bytes();
+        if code_length > 0 {
+            let (code_length, size) = (code_length.into(), u32::from(63 - size));
+            return Some(Symbol { code_length, size, advance });
+        }
         self.codes.search(ahead)
     }
 }
@@ -452,101 +320,104 @@ mod tests {
         }
     }
 
+    /// Checks all patterns of a table; returns how many entries say their value, how many
+    /// of these with the end of the block, and how many values are to be computed.
+    fn check(
+        table: &Table,
+        spec: &HuffmanSpec,
+        (class, end_spec): (Class, Option<&HuffmanSpec>),
+    ) -> [usize; 3] {
+        let advance = |symbol: u8| match (class, symbol) {
+            (Class::Dc, _) => 1,
+            (Class::Ac, 0) => END_ALONE,
+            _ => (symbol >> 4) + 1,
+        };
+        let is_known =
+            |symbol: u8| class == Class::Dc || symbol & 15 > 0 || symbol == 0 || symbol == 0xf0;
+        let mut kinds = [0; 3];
+        for_each_pattern(|ahead| {
+            let expected = by_the_letter(spec, ahead).filter(|&(symbol, ..)| is_known(symbol));
+            let expected = expected.map(|(symbol, length, value)| (advance(symbol), length, value));
+            let entry = table.lookup[(ahead >> (64 - LOOKUP_BITS)) as usize];
+            for given in [Entry::NONE, entry] {
+                if given == Entry::NONE || !given.is_found() {
+                    let symbol = table.symbol(given, ahead);
+                    let found =
+                        symbol.map(|symbol| (symbol.advance, symbol.length(), symbol.value(ahead)));
+                    assert_eq!(found, expected);
+                }
+            }
+            if !entry.is_found() {
+                kinds[2] += usize::from(entry != Entry::NONE);
+                return;
+            }
+            kinds[0] += 1;
+            let (mut advance, mut length, value) = expected.expect("a code");
+            let ends = entry.noisy_length() & ENDS_BLOCK != 0;
+            if ends && advance != END_ALONE {
+                kinds[1] += 1;
+                let end_spec = end_spec.expect("ends are read, too");
+                let (symbol, more, _) = by_the_letter(end_spec, ahead << length).expect("a code");
+                assert_eq!(symbol, 0);
+                (advance, length) = (advance + END_AFTER_VALUE, length + more);
+            }
+            assert_eq!(ends, advance > END_AFTER_VALUE);
+            let found = (entry.advance(), entry.noisy_length() & 63, entry.value());
+            assert_eq!(found, (advance, length, value));
+        });
+        kinds
+    }
+
     #[test]
     fn dc_patterns_decode_as_by_the_letter() {
-        let (mut found, mut with_end) = (0, 0);
+        let mut sums = [0; 3];
         for (spec, ac_spec) in [
             (standard::DC_LUMINANCE, standard::AC_LUMINANCE),
             (standard::DC_CHROMINANCE, standard::AC_CHROMINANCE),
             (lopsided(0..16), lopsided((0..16).map(|symbol| symbol * 17))),
         ] {
-            let (mut ac, mut dc) = (AcTable::default(), DcTable::default());
-            ac.build(&ac_spec).expect("a good table");
-            dc.build(&spec, ac.end_of_block).expect("a good table");
-            for_each_pattern(|ahead| {
-                let expected = by_the_letter(&spec, ahead);
-                let symbol = dc.search(ahead);
-                let searched = symbol.map(|symbol| (symbol.length(), symbol.value(ahead)));
-                assert_eq!(searched, expected.map(|(_, length, value)| (length, value)));
-                let entry = dc.look_up(ahead);
-                if entry.is_found() {
-                    found += 1;
-                    let (_, mut length, value) = expected.expect("a code");
-                    if entry.ends_block() {
-                        with_end += 1;
-                        let (symbol, more, _) =
-                            by_the_letter(&ac_spec, ahead << length).expect("a code");
-                        assert_eq!(symbol, 0);
-                        length += more;
-                    }
-                    assert_eq!((entry.noisy_length() & 63, entry.difference()), (length, value));
-                }
-            });
+            let mut table = Table::default();
+            table.build(&spec, Class::Dc, code_of_zero(&ac_spec)).expect("a good table");
+            assert_eq!(table.zero, code_of_zero(&spec));
+            let kinds = check(&table, &spec, (Class::Dc, Some(&ac_spec)));
+            sums.iter_mut().zip(kinds).for_each(|(sum, count)| *sum += count);
         }
-        assert!(found > 500_000 && with_end > 50_000, "{found} found, {with_end} with an end");
+        assert!(sums[0] > 500_000 && sums[1] > 50_000 && sums[2] > 10_000, "{sums:?}");
     }
 
     #[test]
     fn ac_patterns_decode_as_by_the_letter() {
-        let mut kinds = [0; 3];
+        let mut sums = [0; 3];
         for spec in [
             standard::AC_LUMINANCE,
             standard::AC_CHROMINANCE,
             lopsided([1, 0, 0xf0, 2, 0x11, 0xf1].into_iter().chain(0x21..0x2a)),
             lopsided([0, 1, 0xf0, 0x51, 0x0a, 0x10].into_iter().chain(0x61..0x6b)),
         ] {
-            let mut table = AcTable::default();
-            table.build(&spec).expect("a good table");
-            let advance = |symbol: u8| match symbol {
-                0 => END_OF_BLOCK,
-                _ => u32::from(symbol >> 4) + 1,
-            };
-            for_each_pattern(|ahead| {
-                let first = by_the_letter(&spec, ahead);
-                let entry = table.look_up(ahead);
-                if entry.both() == NO_VALUES {
-                    let symbol = table.symbol(entry, ahead);
-                    let found =
-                        symbol.map(|symbol| (symbol.advance, symbol.length(), symbol.value(ahead)));
-                    // A run without a value means nothing but after 15 zeros.
-                    let is_known = |symbol: u8| symbol & 15 > 0 || symbol == 0 || symbol == 0xf0;
-                    let first = first.filter(|&(symbol, ..)| is_known(symbol));
-                    let first =
-                        first.map(|(symbol, length, value)| (advance(symbol), length, value));
-                    assert_eq!(found, first);
-                    return;
-                }
-                let (symbol, mut length, value) = first.expect("a code");
-                let (mut both, mut last) = (advance(symbol), value);
-                let is_pair = entry.length() != length;
-                if is_pair {
-                    let second = by_the_letter(&spec, ahead << length).expect("a code");
-                    length += second.1;
-                    both += advance(second.0);
-                    last = second.2;
-                }
-                kinds[if is_pair { 1 + usize::from(both >= END_OF_BLOCK) } else { 0 }] += 1;
-                assert_eq!((entry.length(), entry.both()), (length, both));
-                assert_eq!((entry.first_value(), entry.last_value()), (value, last));
-                assert_eq!(entry.first(), if symbol == 0 { 0 } else { advance(symbol) });
-            });
+            let mut table = Table::default();
+            for end in [code_of_zero(&spec), None] {
+                table.build(&spec, Class::Ac, end).expect("a good table");
+                let kinds = check(&table, &spec, (Class::Ac, end.map(|_| &spec)));
+                sums.iter_mut().zip(kinds).for_each(|(sum, count)| *sum += count);
+            }
         }
-        assert!(kinds.iter().all(|&count| count > 20_000), "{kinds:?}");
+        assert!(sums.iter().all(|&count| count > 20_000), "{sums:?}");
     }
 
     #[test]
     fn codes_that_do_not_fit_are_refused() {
-        let (mut ac, mut dc) = (AcTable::default(), DcTable::default());
+        let mut table = Table::default();
         for counts in [[3, 0], [2, 0], [1, 2], [0, 4], [0, 5]] {
             let mut all = [0; 16];
             all[..2].copy_from_slice(&counts);
             let spec = HuffmanSpec::new(all, &[0; 16]);
-            assert!(ac.build(&spec).is_err(), "{counts:?}");
-            assert!(dc.build(&spec, None).is_err(), "{counts:?}");
+            for class in [Class::Ac, Class::Dc] {
+                assert!(table.build(&spec, class, None).is_err(), "{counts:?}");
+            }
         }
         let mut last = [0; 16];
         last[15] = 1;
-        assert!(dc.build(&HuffmanSpec::new(last, &[16]), None).is_err());
+        assert!(table.build(&HuffmanSpec::new(last, &[16]), Class::Dc, None).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From coefficients to the pixels of the planes, at any size of a block. Knows neither
 //! coded data nor colors.
 
-use crate::entropy::{Block, LAST_OF_CORNER, MAX_UNITS, MacroRow, Unit};
+use crate::entropy::{Block, CodedBlock, LAST_OF_CORNER, MAX_UNITS, MacroRow, Unit};
 use crate::kernels::reduced::flat_pixel_of_size;
 use crate::kernels::{Job, Kernels, PlaneMut};
 use crate::planes::{Plane, Planes};
@@ -99,22 +99,25 @@ pub(crate) fn transform_row<K: Kernels>(
     // For each block of an MCU, where its pixels are in the first one, and how much further
     // in the next.
     let mut places = [(0, 0); MAX_UNITS];
-    for (place, unit) in places.iter_mut().zip(units) {
+    let mut is_wanted = [false; MAX_UNITS];
+    for ((place, is_wanted), unit) in places.iter_mut().zip(&mut is_wanted).zip(units) {
         let index = scan.components[usize::from(unit.component)].index;
         if index < needed {
             let plane = planes.plane(index);
             let y = (row * plane.vertical + usize::from(unit.y)) * plane.block;
             *place =
                 (plane.at(usize::from(unit.x) * plane.block, y), plane.horizontal * plane.block);
+            *is_wanted = plane.block > 1;
         }
     }
-    let used = macro_row.used();
-    let coded = macro_row.owners[..used].iter().zip(&macro_row.lasts);
-    for (block, (&owner, &last)) in coded.enumerate() {
-        let (mcu, number) = ((owner >> 4) as usize, (owner & 15) as usize % MAX_UNITS);
+    for &CodedBlock { block, last } in macro_row.coded_blocks() {
+        let block = block as usize;
+        let (mcu, number) = (block / units.len(), block % units.len());
         let (first, step) = places[number];
-        let component = usize::from(units[number].component);
-        jobs.push(component, block, first + mcu * step, last <= LAST_OF_CORNER);
+        if is_wanted[number] {
+            let component = usize::from(units[number].component);
+            jobs.push(component, block, first + mcu * step, last <= LAST_OF_CORNER);
+        }
     }
     let mut sizes = [8; 4];
     for (size, component) in sizes.iter_mut().zip(&scan.components) {

@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use crate::entropy::{LAST_OF_CORNER, MacroRow, Unit};
+use crate::entropy::{BlocksPerMcu, CodedBlock, LAST_OF_CORNER, MacroRow, Unit};
 use crate::flat::{Filling, FlatRow, Span};
 use crate::kernels::scalar::flat_pixel;
 use crate::kernels::{Job, Kernels, PlaneMut, RowsMut};
@@ -28,6 +28,15 @@ const VECTOR: usize = 32;
 /// Components of the usual kind of picture.
 const COMPONENTS: usize = 3;
 
+/// Of each component the blocks of two classes.
+const LISTS: usize = 2 * COMPONENTS;
+
+/// So many blocks, less one, are sorted and transformed at once.
+const BATCH: usize = 1 << LENGTH_BITS;
+
+/// Bits of a list's length, of which six have to fit into 64.
+const LENGTH_BITS: u32 = 10;
+
 /// Memory for one row of MCUs.
 #[derive(Default)]
 pub(crate) struct Work {
@@ -36,9 +45,9 @@ pub(crate) struct Work {
     /// The same of a row of blocks of one component, each pixel eight times, and then some
     /// up to whole vectors.
     line: Vec<u8>,
-    /// For each component, the blocks whose other coefficients lie in the top left
-    /// corner, and the others.
-    jobs: [[Vec<Job>; 2]; COMPONENTS],
+    /// For each component, blocks whose other coefficients lie in the top left corner, and
+    /// others.
+    jobs: Vec<[Job; BATCH]>,
 }
 
 /// Coefficients of a row of MCUs to pixels of the planes. The scan has all components, the
@@ -79,15 +88,24 @@ pub(crate) fn transform<K: Kernels>(
             fill_blocks(&work.line, plane, rows, outer, is_seen);
         }
     }
-    sort_jobs(macro_row, units, planes, &mut work.jobs, row);
-    clock.mark(Stage::Flat);
-    for (index, [corner, full]) in work.jobs.iter().enumerate() {
-        let plane = planes.plane(index);
-        kernels.idct_corner(corner, &macro_row.blocks, &tables[index], plane.pixels());
-        kernels.idct(full, &macro_row.blocks, &tables[index], plane.pixels());
+    let sites = find_sites(units, planes, row);
+    work.jobs.resize(LISTS, [Job { block: 0, pixel: 0 }; BATCH]);
+    for coded_blocks in macro_row.coded_blocks().chunks(BATCH - 1) {
+        let lengths = sort_jobs(coded_blocks, (&sites, units.len()), &mut work.jobs);
+        clock.mark(Stage::Flat);
+        let lists = work.jobs.iter().zip(lengths).map(|(list, length)| &list[..length]);
+        for (list, jobs) in lists.enumerate() {
+            let (table, plane) = (&tables[list / 2], planes.plane(list / 2));
+            if list % 2 == 0 {
+                kernels.idct_corner(jobs, &macro_row.blocks, table, plane.pixels());
+            } else {
+                kernels.idct(jobs, &macro_row.blocks, table, plane.pixels());
+            }
+        }
+        clock.mark(Stage::Idct);
     }
     planes.flat = Some([previous, flat]);
-    clock.mark(Stage::Idct);
+    clock.mark(Stage::Flat);
 }
 
 /// The pixel of each block's DC coefficient.
@@ -213,43 +231,51 @@ fn copy_vectors(from: &[u8], to: &mut [u8], bytes: Range<usize>) {
     }
 }
 
-/// Sorts the blocks with more than a DC coefficient by component and class.
+/// Where a unit of the first MCU of a row is, and how much further in the next one.
+#[derive(Clone, Copy, Default)]
+struct Site {
+    pixel: u32,
+    step: u32,
+    /// The first of the component's two lists.
+    list: u32,
+}
+
+/// For each unit, where it is in the planes.
 #[inline(always)]
-fn sort_jobs(
-    macro_row: &MacroRow,
-    units: &[Unit],
-    planes: &mut Planes,
-    jobs: &mut [[Vec<Job>; 2]; COMPONENTS],
-    row: usize,
-) {
-    let used = macro_row.used();
-    // Where each unit of the first MCU is, the distance to the next MCU, its component.
-    let mut places = [(0, 0, 0); 16];
-    for (place, unit) in places.iter_mut().zip(units) {
+fn find_sites(units: &[Unit], planes: &mut Planes, row: usize) -> [Site; 16] {
+    let mut sites = [Site::default(); 16];
+    for (site, unit) in sites.iter_mut().zip(units) {
         let plane = planes.plane(unit.component.into());
         let y = (row * plane.vertical + usize::from(unit.y)) * 8;
         let pixel = plane.at(usize::from(unit.x) * 8, y) as u32;
-        *place = (pixel, plane.horizontal as u32 * 8, usize::from(unit.component).min(2));
+        *site =
+            Site { pixel, step: plane.horizontal as u32 * 8, list: u32::from(unit.component) * 2 };
     }
-    let mut lists = jobs.each_mut().map(|lists| {
-        lists.each_mut().map(|list| {
-            list.resize(used, Job { block: 0, pixel: 0 });
-            (list.as_mut_slice(), 0)
-        })
-    });
-    let coded = macro_row.owners[..used].iter().zip(&macro_row.lasts[..used]);
-    for (block, (&owner, &last)) in (0..).zip(coded) {
-        let (start, step, component) = places[owner as usize & 15];
-        let (list, length) = &mut lists[component][usize::from(last > LAST_OF_CORNER)];
-        list[*length] = Job { block, pixel: start + step * (owner >> 4) };
-        *length += 1;
+    sites
+}
+
+/// Sorts blocks, at most [`BATCH`] of them, by component and class, into [`LISTS`] lists.
+/// Returns how long they are.
+#[inline(always)]
+fn sort_jobs(
+    coded_blocks: &[CodedBlock],
+    (sites, count): (&[Site; 16], usize),
+    jobs: &mut [[Job; BATCH]],
+) -> [usize; LISTS] {
+    // All in one register, so that no length waits for its store.
+    let mut lengths = 0_u64;
+    let per_mcu = BlocksPerMcu::new(count);
+    let jobs = jobs.as_flattened_mut();
+    for &CodedBlock { block, last } in coded_blocks {
+        let (mcu, number) = per_mcu.split(block);
+        let Site { pixel, step, list } = sites[number as usize & 15];
+        let list = list + u32::from(last > LAST_OF_CORNER);
+        let shift = list * LENGTH_BITS;
+        let length = (lengths >> (shift & 63)) as usize & (BATCH - 1);
+        jobs[list as usize * BATCH + length] = Job { block, pixel: pixel + step * mcu };
+        lengths += 1 << (shift & 63);
     }
-    let lengths = lists.map(|lists| lists.map(|(_, length)| length));
-    for (lists, lengths) in jobs.iter_mut().zip(lengths) {
-        for (list, length) in lists.iter_mut().zip(lengths) {
-            list.truncate(length);
-        }
-    }
+    std::array::from_fn(|list| (lengths >> (list as u32 * LENGTH_BITS)) as usize & (BATCH - 1))
 }
 
 /// Memory for the way from planes to rows of RGB.

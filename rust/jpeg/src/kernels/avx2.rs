@@ -19,7 +19,9 @@ use super::scalar::{
     F_2_562, F_3_072,
 };
 use super::{Job, PlaneMut, Rows, RowsMut};
-use crate::entropy::{self, BitReader, Block, Broken, MacroRow, Run, ScanLayout, ScanTables};
+use crate::entropy::{
+    self, BitReader, Block, Broken, DC_ONLY, MacroRow, Run, ScanLayout, ScanTables,
+};
 use crate::tables::Quantization;
 
 /// Proof that the CPU has AVX2, and the kernels that need it; with AVX-512, those that
@@ -61,11 +63,12 @@ impl super::Kernels for Kernels {
         upcoming: &[u8],
     ) -> Result<(), Broken> {
         let run = (reader, end_bit, predictions);
-        if layout.wants_all() {
-            with_avx2!(decode_mcus::<true>(run, layout, tables, mcus, row, upcoming))
-        } else {
-            with_avx2!(decode_mcus::<false>(run, layout, tables, mcus, row, upcoming))
-        }
+        with_avx2!(decode_mcus(run, layout, tables, mcus, row, upcoming))
+    }
+
+    #[inline(always)]
+    fn find_coded(self, row: &mut MacroRow, count: usize) {
+        with_avx2!(find_coded(row, count));
     }
 
     #[inline(always)]
@@ -162,7 +165,7 @@ fn run<T>(code: impl FnOnce() -> T) -> T {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline(never)]
-fn decode_mcus<const ALL: bool>(
+fn decode_mcus(
     run: Run<'_, '_>,
     layout: &ScanLayout,
     tables: &ScanTables,
@@ -170,22 +173,20 @@ fn decode_mcus<const ALL: bool>(
     row: &mut MacroRow,
     upcoming: &[u8],
 ) -> Result<(), Broken> {
-    // The lines of the cache that this row of MCUs will be written to are asked for while
-    // there is nothing but waiting for look-ups: some with each MCU.
-    let (mut lines, _) = upcoming.as_chunks::<64>();
-    let lines_of_mcu = lines.len().div_ceil(mcus.len().max(1));
-    let prefetch = |mcus: usize| {
-        let now;
-        (now, lines) = lines.split_at((mcus * lines_of_mcu).min(lines.len()));
-        for line in now {
-            #[allow(unused_unsafe, reason = "unsafe in older versions of Rust")]
-            // SAFETY: a prefetch never faults, whatever the address.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-            }
-        }
-    };
-    entropy::decode_mcus::<ALL>(run, layout, tables, mcus, row, prefetch)
+    entropy::decode_mcus(run, layout, tables, mcus, row, |reader, scan, mcus, row| {
+        super::entropy_bmi2::decode_changed(reader, scan, mcus, row, upcoming)
+    })
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[inline(never)]
+fn find_coded(row: &mut MacroRow, count: usize) {
+    let dc_only = DC_ONLY.map(|sum| _mm256_set1_epi8(sum.cast_signed()));
+    row.find_coded(count, |sums| {
+        let sums = load_u8x32(sums);
+        let [with_it, alone] = dc_only.map(|sum| _mm256_cmpeq_epi8(sums, sum));
+        !_mm256_movemask_epi8(_mm256_or_si256(with_it, alone)).cast_unsigned()
+    });
 }
 
 /// Two constants for `madd`: the first goes with the even lanes.

@@ -67,35 +67,60 @@ fn widen(bytes: &[u8; 34], at: usize) -> __m512i {
     _mm512_cvtepu8_epi16(load_u8x32(bytes))
 }
 
+/// What is between the pixels of a row of chroma, at the even and the odd places, times 4.
+#[derive(Clone, Copy)]
+struct Doubled {
+    once: [__m512i; 2],
+    /// Three times as much, centered and rounded for the 16 parts that two rows make.
+    thrice: [__m512i; 2],
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2")]
 #[inline]
-fn double_across(row: &[u8], start: usize) -> [__m512i; 2] {
+fn double_across(row: &[u8], start: usize) -> Doubled {
     let row = row[start..].first_chunk().expect("whole vectors");
     let (last, this, next) = (widen(row, 0), widen(row, 1), widen(row, 2));
     let three = _mm512_add_epi16(_mm512_add_epi16(this, this), this);
-    [_mm512_add_epi16(three, last), _mm512_add_epi16(three, next)]
+    let once = [_mm512_add_epi16(three, last), _mm512_add_epi16(three, next)];
+    let mut thrice = once;
+    for (thrice, round) in thrice.iter_mut().zip([8, 7]) {
+        let bias = _mm512_set1_epi16(round - 16 * 128);
+        *thrice =
+            _mm512_add_epi16(_mm512_add_epi16(*thrice, *thrice), _mm512_add_epi16(*thrice, bias));
+    }
+    Doubled { once, thrice }
 }
 
+/// The pixels of both rows between two rows of chroma, centered.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 #[inline]
-fn double_down(upper: [__m512i; 2], lower: [__m512i; 2]) -> [[__m512i; 2]; 2] {
-    let mut pixels = [upper, lower];
-    for (parity, round) in [8, 7].into_iter().enumerate() {
-        let (upper, lower) = (upper[parity], lower[parity]);
-        let bias = _mm512_set1_epi16(round - 16 * 128);
-        let sum = _mm512_add_epi16(_mm512_add_epi16(upper, lower), bias);
-        for (row, near) in [upper, lower].into_iter().enumerate() {
-            let sum = _mm512_add_epi16(sum, _mm512_add_epi16(near, near));
-            pixels[row][parity] = _mm512_srai_epi16::<4>(sum);
+fn double_down(upper: Doubled, lower: Doubled) -> [[__m512i; 2]; 2] {
+    let mut pixels = [upper.once; 2];
+    for (pixels, (near, far)) in pixels.iter_mut().zip([(upper, lower), (lower, upper)]) {
+        for (parity, pixels) in pixels.iter_mut().enumerate() {
+            let sum = _mm512_add_epi16(near.thrice[parity], far.once[parity]);
+            *pixels = _mm512_srai_epi16::<4>(sum);
         }
     }
     pixels
 }
 
-/// For Cb and Cr, one after the other: -11277 and -23401, as in `avx2`.
+/// For Cb and Cr, one after the other, in 16 bits of fraction: -0.34414 and 1 - 0.71414.
 const FACTORS: [u8; 4] = {
-    let ([a, b], [c, d]) = ((-11277_i16).to_le_bytes(), (-23401_i16).to_le_bytes());
+    let ([a, b], [c, d]) = ((-22554_i16).to_le_bytes(), (18734_i16).to_le_bytes());
     [a, b, c, d]
+};
+
+/// The upper halves of 32-bit values in two vectors, as `unpack` took them apart.
+const UPPER_HALVES: [u16; 32] = {
+    let mut places = [0; 32];
+    let mut place = 0;
+    while place < 32 {
+        let (lane, word) = (place / 8 * 8, place % 8);
+        places[place] = (word / 4 * 32 + lane + word % 4 * 2 + 1) as u16;
+        place += 1;
+    }
+    places
 };
 
 /// 32 values of each channel to red, green and blue. Chroma is centered.
@@ -107,11 +132,13 @@ fn convert(y: __m512i, cb: __m512i, cr: __m512i) -> [__m512i; 3] {
     let blue = _mm512_mulhrs_epi16(cb, _mm512_set1_epi16(-7471));
     let blue = _mm512_add_epi16(_mm512_add_epi16(y, _mm512_add_epi16(cb, cb)), blue);
     let factors = _mm512_set1_epi32(i32::from_ne_bytes(FACTORS));
-    let half = _mm512_set1_epi32(1 << 14);
-    let [low, high] = [_mm512_unpacklo_epi16(cb, cr), _mm512_unpackhi_epi16(cb, cr)].map(|pairs| {
-        _mm512_srai_epi32::<15>(_mm512_add_epi32(_mm512_madd_epi16(pairs, factors), half))
-    });
-    [red, _mm512_add_epi16(y, _mm512_packs_epi32(low, high)), blue]
+    let half = _mm512_set1_epi32(1 << 15);
+    let [low, high] = [_mm512_unpacklo_epi16(cb, cr), _mm512_unpackhi_epi16(cb, cr)]
+        .map(|pairs| _mm512_add_epi32(_mm512_madd_epi16(pairs, factors), half));
+    // SAFETY: an array of the vector's size.
+    let places = unsafe { _mm512_loadu_si512(UPPER_HALVES.as_ptr().cast()) };
+    let green = _mm512_permutex2var_epi16(low, places, high);
+    [red, _mm512_add_epi16(_mm512_sub_epi16(y, cr), green), blue]
 }
 
 /// Converts 64 pixels and stores as many of them as there is room for.
@@ -127,13 +154,23 @@ fn convert_and_store(y: &[u8], cb: [__m512i; 2], cr: [__m512i; 2], out: &mut [u8
     let red = _mm512_packus_epi16(even[0], odd[0]);
     let green = _mm512_packus_epi16(even[1], odd[1]);
     let blue = _mm512_packus_epi16(even[2], odd[2]);
-    for (part, out) in out.chunks_mut(64).take(3).enumerate() {
+    let mix = |part: usize| {
         let two = _mm512_permutex2var_epi8(red, load(&RED_AND_GREEN[part]), green);
-        let all = _mm512_mask_permutexvar_epi8(two, IS_BLUE[part], load(&BLUE[part]), blue);
+        _mm512_mask_permutexvar_epi8(two, IS_BLUE[part], load(&BLUE[part]), blue)
+    };
+    if let Some(out) = out.first_chunk_mut::<192>() {
+        // Stores with a mask take longer.
+        for (part, out) in out.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+            // SAFETY: the reference proves 64 bytes; no alignment is asked for.
+            unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), mix(part)) };
+        }
+        return;
+    }
+    for (part, out) in out.chunks_mut(64).enumerate() {
         let mask = u64::MAX >> (64 - out.len());
         // SAFETY: the mask has as many bits as `out` has bytes, 1 to 64, and what it leaves
         // out is not written.
-        unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, all) };
+        unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, mix(part)) };
     }
 }
 

@@ -9,6 +9,9 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "loads and stores whose place a slice proves")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "assembly")]
+mod entropy_bmi2;
 pub(crate) mod reduced;
 #[cfg(target_arch = "x86_64")]
 mod reduced_avx2;
@@ -87,6 +90,10 @@ pub(crate) trait Kernels: Copy {
         row: &mut MacroRow,
         upcoming: &[u8],
     ) -> Result<(), Broken>;
+
+    /// Finds the blocks of a decoded row that have more than a DC coefficient, of which each
+    /// MCU has `count`: see [`MacroRow::find_coded`].
+    fn find_coded(self, row: &mut MacroRow, count: usize);
 
     /// Dequantizes and transforms blocks into the plane.
     fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);

@@ -3,7 +3,7 @@
 //! encoder can write both are the same as its C code.
 
 use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
-use crate::entropy::{self, BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
+use crate::entropy::{self, BitReader, Block, Broken, DC_ONLY, MacroRow, ScanLayout, ScanTables};
 use crate::tables::Quantization;
 
 /// Plain Rust.
@@ -120,11 +120,15 @@ impl Kernels for Scalar {
         _: &[u8],
     ) -> Result<(), Broken> {
         let run = (reader, end_bit, predictions);
-        if layout.wants_all() {
-            entropy::decode_mcus::<true>(run, layout, tables, mcus, row, |_| {})
-        } else {
-            entropy::decode_mcus::<false>(run, layout, tables, mcus, row, |_| {})
-        }
+        entropy::decode_mcus(run, layout, tables, mcus, row, entropy::decode_changed)
+    }
+
+    #[inline(always)]
+    fn find_coded(self, row: &mut MacroRow, count: usize) {
+        row.find_coded(count, |sums| {
+            let bit = |(sum, bit)| u32::from(!DC_ONLY.contains(sum)) << bit;
+            sums.iter().zip(0..).map(bit).sum()
+        });
     }
 
     fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
