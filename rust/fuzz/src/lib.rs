@@ -11,5 +11,6 @@ pub mod sidecar;
 mod temporary;
 #[cfg(test)]
 mod tests;
+pub mod text_stream;
 #[cfg(feature = "turbo")]
 mod turbo;

@@ -107,3 +107,75 @@ fn keyframe_name() {
     ]);
     run(&seeds, 60_000, b"@_#./-+e0123456789a", crate::keyframe_name::check);
 }
+
+/// Compresses as gzip does.
+fn gzip(text: &[u8], level: u32) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
+    std::io::Write::write_all(&mut encoder, text).expect("in memory");
+    encoder.finish().expect("in memory")
+}
+
+/// A zip of one entry: its local header, the data, the directory (APPNOTE 4.3).
+fn zip(text: &[u8], level: Option<u32>) -> Vec<u8> {
+    let name = b"x.json";
+    let crc = {
+        let mut crc = flate2::Crc::new();
+        crc.update(text);
+        crc.sum()
+    };
+    let data = level.map_or(text.to_vec(), |level| {
+        // The ten bytes of a plain gzip header, and the trailer, around the same data.
+        let gz = gzip(text, level);
+        gz[10..gz.len() - 8].to_vec()
+    });
+    let mut fields = vec![0x14, 0, 0, 0];
+    fields.extend([if level.is_some() { 8 } else { 0 }, 0, 0, 0, 0, 0]);
+    for number in [crc, data.len() as u32, text.len() as u32] {
+        fields.extend(number.to_le_bytes());
+    }
+    fields.extend([name.len() as u8, 0, 0, 0]);
+    let mut file = b"PK\x03\x04".to_vec();
+    file.extend_from_slice(&fields);
+    file.extend_from_slice(name);
+    file.extend_from_slice(&data);
+    let directory = file.len() as u32;
+    file.extend_from_slice(b"PK\x01\x02\x14\0");
+    file.extend_from_slice(&fields);
+    file.extend_from_slice(&[0; 14]);
+    file.extend_from_slice(name);
+    let length = file.len() as u32 - directory;
+    file.extend_from_slice(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    file.extend(length.to_le_bytes());
+    file.extend(directory.to_le_bytes());
+    file.extend_from_slice(&[0, 0]);
+    file
+}
+
+#[test]
+fn text_stream() {
+    let text = br#"[{"a": 1}, {"b": "]}]}]}]}]}"}, {"c": [2, {}]}, {}]"#;
+    let lines = b"{\"a\": 1}\n{\"b\": [2]}\n\n{}\n";
+    let long = [&b"["[..], &b"{\"a\": \"so now we take\"}, ".repeat(60_000), b"{}]"].concat();
+    let mut seeds: Vec<_> = [0, 1, 9].map(|level| gzip(text, level)).to_vec();
+    seeds.push([gzip(&text[..20], 6), gzip(b"", 6), gzip(&text[20..], 6)].concat());
+    seeds.push(gzip(lines, 6));
+    seeds.push(gzip(&long, 6));
+    seeds.push(zip(text, None));
+    seeds.push(zip(text, Some(6)));
+    seeds.push(zip(&long, Some(6)));
+    run(&seeds, 1_000, b"\x00\xff\x1f\x8b\x08PK\x01\x04", crate::text_stream::check);
+    for seed in &seeds {
+        let options = textbook_core::index::Options {
+            threads: 1,
+            recover: false,
+            read_sidecar: false,
+            write_sidecar: false,
+            level: textbook_simd::Level::active(),
+        };
+        let path = crate::temporary::file("seed.gz", seed);
+        let source = textbook_core::source::Source::open(&path, textbook_core::source::Access::Map);
+        let (source, long) = (source.expect("a file"), textbook_core::index::LongPass::Refused);
+        let opened = textbook_core::index::open(source, options, long, &std::sync::Arc::default());
+        assert!(!opened.expect("a seed").1.is_empty());
+    }
+}
