@@ -22,7 +22,7 @@ __all__ = ["ImageBatch", "make_batch"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageBatch:
-    """The images of several samples in one array. Made by `Dataset.batch`.
+    """The images of several samples in one array. Made by `Samples.batch`.
 
     ``torch.from_numpy(batch.images)`` shares its memory.
 
@@ -88,21 +88,17 @@ class _Entry:
     position: int
     path: str
     size: tuple[int, int] = (0, 0)
+    start: int | None = None  # where its bytes begin in the batch
     made: Any = None  # where the core could not make it: what Python made
     error: ImageError | None = None
     damage: ImageError | None = None
 
 
 def make_batch(
-    reader: ImageReader, samples: Sequence[Sample], out: NDArray[Any] | None
+    readers: Sequence[ImageReader], samples: Sequence[Sample], out: NDArray[Any] | None
 ) -> ImageBatch:
-    """See `Dataset.batch`."""
-    transform = reader.transform
-    if not isinstance(transform, ImageTransform):
-        raise TypeError(
-            "batch() needs a dataset that was opened with transform=ImageTransform(...), "
-            f"not {transform!r}"
-        )
+    """See `Samples.batch`. The readers are those of all datasets that samples may be of."""
+    transform = _transform_of(readers)
     texts = [sample.texts for sample in samples]
     entries = [
         _Entry(number, position, path)
@@ -110,32 +106,22 @@ def make_batch(
         for position, path in enumerate(sample._checked_paths())
         if path is not None
     ]
-    if entries:
-        samples[0]._open_reader(decodes=True)
-    threads, _ = choose_threads(reader.threads)
-    core = _read(reader, transform, entries, threads)
-    _raise(reader, samples, entries)
+    for sample in samples[:1] if entries else ():
+        sample._open_reader(decodes=True)
+    threads, _ = choose_threads(readers[0].threads)
+    parts = [_Part(reader, transform, entries, samples, threads) for reader in readers]
+    _raise(samples, entries)
     wanted = [entry for entry in entries if entry.error is None]
     units = [_units(transform, entry.size) for entry in wanted]
     shape = _shape(transform, sum(units))
     images = _memory(out, shape, np.dtype(transform.dtype))
     flat = images.reshape(-1).view(np.uint8)
     unit = int(np.prod(shape[1:], dtype=np.int64)) * images.itemsize
-    begins = [0, *np.cumsum(units).tolist()]
-    places = iter(begins)
-    starts = [next(places) * unit if entry.error is None else None for entry in entries]
-    if core is not None:
-        failures = core.fill(flat, starts, threads, reader.truncated)
-        for entry, start, failure in zip(entries, starts, failures, strict=True):
-            if entry.made is not None and start is not None:
-                values = entry.made.values if isinstance(entry.made, Patches) else entry.made
-                flat[start : start + values.nbytes] = values.reshape(-1).view(np.uint8)
-            elif isinstance(failure, tuple):
-                entry.damage = failure[0].at(samples[entry.sample].index, entry.position)
-                reader.warn_of(entry.damage)
-            elif failure is not None and entry.error is None:
-                entry.error = failure
-    _raise(reader, samples, entries)
+    for entry, begin in zip(wanted, [0, *np.cumsum(units).tolist()], strict=False):
+        entry.start = begin * unit
+    for part in parts:
+        part.fill(flat, samples)
+    _raise(samples, entries)
     left, units = _close_gaps(flat, wanted, units, unit)
     grids = None
     if transform.layout == "patches":
@@ -155,27 +141,72 @@ def make_batch(
     )
 
 
-def _read(
-    reader: ImageReader, transform: ImageTransform, entries: list[_Entry], threads: int
-) -> _core.Batch | None:
-    """Reads all images, and gives the entries their sizes or errors."""
-    if not entries:
-        return None
-    paths = [entry.path for entry in entries]
-    core = _core.Batch(reader.store, paths, transform._core, threads)
-    for entry, size in zip(entries, core.sizes, strict=True):
-        if not isinstance(size, ImageError):
-            entry.size = size
-            continue
-        image = decode_others([size], [entry.path], reader.read)[0]
-        if image is not None and not isinstance(image, ImageError):
-            entry.made = apply_transform(transform, entry.path, image)
-            if not isinstance(entry.made, ImageError):
-                entry.size = transform.output_size(*image.shape[:2])
+def _transform_of(readers: Sequence[ImageReader]) -> ImageTransform:
+    """The transform of all of them."""
+    first = readers[0].transform
+    for reader in readers:
+        transform = reader.transform
+        if not isinstance(transform, ImageTransform):
+            raise TypeError(
+                "batch() needs a dataset that was opened with transform=ImageTransform(...), "
+                f"not {transform!r}"
+            )
+        if transform != first:
+            raise TypeError(
+                "batch() puts all images into one array, and the datasets were opened with "
+                f"different transforms: {first!r} and {transform!r}"
+            )
+    return first  # type: ignore[return-value]  # checked: it is the first of them
+
+
+class _Part:
+    """The images of one reader."""
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        transform: ImageTransform,
+        entries: list[_Entry],
+        samples: Sequence[Sample],
+        threads: int,
+    ) -> None:
+        """Reads all images, and gives the entries their sizes or errors."""
+        self._reader = reader
+        self._threads = threads
+        self._entries = [entry for entry in entries if samples[entry.sample]._reader is reader]
+        self._core: _core.Batch | None = None
+        if not self._entries:
+            return
+        paths = [entry.path for entry in self._entries]
+        self._core = _core.Batch(reader.store, paths, transform._core, threads)
+        for entry, size in zip(self._entries, self._core.sizes, strict=True):
+            if not isinstance(size, ImageError):
+                entry.size = size
                 continue
-            image = entry.made
-        entry.error = image
-    return core
+            image = decode_others([size], [entry.path], reader.read)[0]
+            if image is not None and not isinstance(image, ImageError):
+                entry.made = apply_transform(transform, entry.path, image)
+                if not isinstance(entry.made, ImageError):
+                    entry.size = transform.output_size(*image.shape[:2])
+                    continue
+                image = entry.made
+            entry.error = image
+
+    def fill(self, flat: NDArray[np.uint8], samples: Sequence[Sample]) -> None:
+        """Decodes the images to their places."""
+        if self._core is None:
+            return
+        starts = [entry.start for entry in self._entries]
+        failures = self._core.fill(flat, starts, self._threads, self._reader.truncated)
+        for entry, start, failure in zip(self._entries, starts, failures, strict=True):
+            if entry.made is not None and start is not None:
+                values = entry.made.values if isinstance(entry.made, Patches) else entry.made
+                flat[start : start + values.nbytes] = values.reshape(-1).view(np.uint8)
+            elif isinstance(failure, tuple):
+                entry.damage = failure[0].at(samples[entry.sample].index, entry.position)
+                self._reader.warn_of(entry.damage)
+            elif failure is not None and entry.error is None:
+                entry.error = failure
 
 
 def _errors(samples: Sequence[Sample], entries: list[_Entry]) -> list[ImageError]:
@@ -186,10 +217,9 @@ def _errors(samples: Sequence[Sample], entries: list[_Entry]) -> list[ImageError
     ]
 
 
-def _raise(reader: ImageReader, samples: Sequence[Sample], entries: list[_Entry]) -> None:
-    if reader.on_error != "raise":
-        return
-    errors = _errors(samples, entries)
+def _raise(samples: Sequence[Sample], entries: list[_Entry]) -> None:
+    raising = [entry for entry in entries if samples[entry.sample]._reader.on_error == "raise"]
+    errors = _errors(samples, raising)
     if errors:
         if len(errors) > 1:
             errors[0].add_note(f"{len(errors) - 1} more of this batch's images cannot be had")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textbook_fast import _core
-from textbook_fast.batch import ImageBatch, make_batch
 from textbook_fast.clips import ClipSample
 from textbook_fast.columns import read_column
 from textbook_fast.errors import TextbookError
@@ -19,12 +18,10 @@ from textbook_fast.images import ImageReader
 from textbook_fast.index_info import ArchiveInfo, Identity, IndexInfo
 from textbook_fast.jpeg import OnError, Truncated, check_on_error, check_truncated
 from textbook_fast.sample import Sample, decode_together
-from textbook_fast.search import SearchField, SearchHit, search
-from textbook_fast.statistics import Statistics, measure
 from textbook_fast.threads import check_threads, choose_threads, in_data_loader_worker
 from textbook_fast.transforms import Transform
 from textbook_fast.videos import Match, Video, VideoFilter, Videos, VideoSource
-from textbook_fast.views import Samples, View, pack_view, unpack_view
+from textbook_fast.views import Samples, Share, View, pack_view, unpack_view
 
 __all__ = ["Access", "Dataset", "Decode", "PathLike", "open"]
 
@@ -232,28 +229,6 @@ class Dataset(Samples):
         part = "" if len(self) == len(self._files) else f" of {len(self._files):,}"
         return f"<textbook_fast.Dataset: {len(self):,}{part} samples of {paths[0]!r}{more}>"
 
-    def batch(
-        self, indices: Iterable[SupportsIndex], *, out: NDArray[Any] | None = None
-    ) -> ImageBatch:
-        """The images of the samples at these indices in one array, their texts beside it.
-
-        All images are read, decoded and transformed in parallel, straight into the array.
-        The dataset has to be opened with an `ImageTransform`.
-
-        Args:
-            indices: Of the samples, in the batch's order.
-            out: An array to write to, whose first part `ImageBatch.images` then is:
-                C-contiguous, of the transform's dtype and the shape that `ImageBatch`
-                says, or longer. After an error its content is unspecified.
-
-        Raises:
-            IndexError: One of the samples does not exist.
-            ImageError: An image cannot be had, with ``on_error="raise"``.
-            TypeError: The dataset has no `ImageTransform`, or `out` another dtype.
-            ValueError: `out` is too short, has another shape, or is not contiguous.
-        """
-        return make_batch(self._reader, [self._sample(self._position(k)) for k in indices], out)
-
     def record(self, index: SupportsIndex) -> bytes:
         """The JSON of the sample at `index`, its bytes as they are in the file.
 
@@ -272,92 +247,7 @@ class Dataset(Samples):
         """
         return self._reader.read(path)
 
-    # --- looking for samples
-
-    def search(
-        self,
-        pattern: str,
-        *,
-        field: SearchField = "texts",
-        ignore_case: bool = True,
-        regex: bool = False,
-        limit: int | None = None,
-    ) -> Iterator[SearchHit]:
-        """The texts that match, one after another as they are found, in order.
-
-        The file is searched in all threads, without parsing what cannot match; escapes
-        of JSON and non-ASCII text are found whichever way they are spelled.
-
-        Args:
-            pattern: What to look for.
-            field: ``"texts"`` for what is said, ``"text_ocr_list"`` for that and what
-                can be read in the keyframes.
-            ignore_case: Whether upper and lower case are the same.
-            regex: Whether `pattern` is a regular expression, in the syntax of Rust's
-                regex crate: it takes linear time whatever the pattern is, and so has no
-                backreferences and no look-around.
-            limit: At most so many hits; None for all.
-
-        Raises:
-            ValueError: `pattern` is empty, or no regular expression; the message says
-                where. Or `field` is none of its choices.
-            RecordError: A sample that may match is broken.
-
-        >>> import textbook_fast
-        >>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
-        >>> [hit.sample for hit in ds.search("the valley in between")]
-        [0]
-        """
-        return search(
-            self._files,
-            self._positions_if_some(),
-            pattern,
-            field=field,
-            ignore_case=ignore_case,
-            regex=regex,
-            limit=limit,
-            threads=self._options.threads,
-        )
-
-    def statistics(
-        self, *, images: int | None = 2000, similarity: int | Literal["all"] | None = None
-    ) -> Statistics:
-        """What the dataset holds: one pass over all samples in all threads, then a look at
-        some images.
-
-        Args:
-            images: At most so many images, evenly spread over the dataset, are looked at
-                for their sizes; None for all.
-            similarity: At most so many samples for each number of images from 4 to 8 are
-                decoded, and all pairs of their images compared (SSIM); ``"all"`` for all
-                samples, None for no comparison.
-
-        Raises:
-            RecordError: A sample is broken.
-            SourceNotFoundError: There is no folder of images, with `similarity`.
-
-        >>> import textbook_fast
-        >>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
-        >>> round(ds.statistics(images=0).images.mean, 2)
-        2.02
-        """
-        if similarity is not None and similarity != "all" and similarity < 1:
-            raise ValueError(f"similarity must be 1 or more, 'all' or None, not {similarity}")
-        if images is not None and images < 0:
-            raise ValueError(f"images must be 0 or more, or None, not {images}")
-
-        def image_paths(place: int) -> list[str]:
-            return [path for path in self._sample(self._position(place)).image_paths if path]
-
-        return measure(
-            self._files,
-            self._positions_if_some(),
-            self._reader,
-            image_paths,
-            images=images,
-            similarity=similarity,
-            threads=self._options.threads,
-        )
+    # --- videos and files
 
     @property
     def videos(self) -> Videos:
@@ -485,6 +375,9 @@ class Dataset(Samples):
 
     def _sources(self) -> list[Dataset]:
         return [self]
+
+    def _by_source(self) -> list[Share]:
+        return [Share(self, self._positions_if_some(), None)]
 
     def _places(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return np.zeros_like(positions), positions

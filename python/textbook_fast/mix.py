@@ -101,6 +101,15 @@ class Mix:
         parts = ", ".join(f"{name} {share / ROUND:.1%}" for name, share in self.shares.items())
         return f"<textbook_fast.Mix: {parts}>"
 
+    def __getattr__(self, name: str) -> Any:
+        if name in {"batch", "search", "statistics", "column", "filter", "select"}:
+            raise AttributeError(
+                f"a Mix has no {name}(): it is an order for a Loader to draw in, without end. Ask "
+                f"one of its datasets ({', '.join(map(repr, self.datasets))}), as in "
+                f"mix.datasets[{next(iter(self.datasets))!r}].{name}(...), or concat() of them"
+            )
+        raise AttributeError(f"'Mix' object has no attribute {name!r}")
+
     def counts(self, draws: int) -> dict[str, int]:
         """How many of the first `draws` draws are each dataset's."""
         rounds, rest = divmod(draws, ROUND)

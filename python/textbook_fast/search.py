@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from textbook_fast import _core
 from textbook_fast.threads import choose_threads
 
-__all__ = ["SearchField", "SearchHit", "search"]
+__all__ = ["SearchField", "SearchHit", "search_all"]
 
 SearchField: TypeAlias = Literal["texts", "text_ocr_list"]
 
@@ -39,9 +41,13 @@ class SearchHit:
         return iter((self.sample, self.item, self.excerpt))
 
 
-def search(
-    files: _core.Files,
-    view: NDArray[np.int64] | None,
+Share: TypeAlias = tuple[_core.Files, NDArray[np.int64] | None, NDArray[np.int64] | None]
+"""Open files, positions there (None for all), and their places in what is searched (None
+where they are all of it)."""
+
+
+def search_all(
+    shares: Sequence[Share],
     pattern: str,
     *,
     field: SearchField,
@@ -50,7 +56,7 @@ def search(
     limit: int | None,
     threads: int | None,
 ) -> Iterator[SearchHit]:
-    """The hits in the records of a view, or in all. See `Dataset.search`."""
+    """The hits in the records of all shares, in order. See `Samples.search`."""
     if field not in {"texts", "text_ocr_list"}:
         raise ValueError(f"field must be one of 'texts', 'text_ocr_list', not {field!r}")
     if not pattern:
@@ -59,28 +65,31 @@ def search(
         raise ValueError(f"limit must be 0 or more, or None, not {limit}")
     chosen, _ = choose_threads(threads)
     try:
-        found = _core.Search(
-            files,
-            pattern,
-            view=view,
-            field=field,
-            regex=regex,
-            ignore_case=ignore_case,
-            threads=chosen,
-            progress=True,
-        )
+        found = [
+            _hits(
+                _core.Search(
+                    files,
+                    pattern,
+                    view=view,
+                    field=field,
+                    regex=regex,
+                    ignore_case=ignore_case,
+                    threads=chosen,
+                    progress=True,
+                ),
+                places,
+            )
+            for files, view, places in shares
+        ]
     except UnicodeEncodeError as error:
         raise ValueError(f"the pattern is no text: {error.reason}") from None
     except ValueError as error:
         raise ValueError(f"the pattern {pattern!r} cannot be used: {error}") from None
-    return _hits(found, limit)
+    hits = found[0] if len(found) == 1 else merge(*found, key=lambda hit: hit.sample)
+    return hits if limit is None else islice(hits, limit)
 
 
-def _hits(found: _core.Search, limit: int | None) -> Iterator[SearchHit]:
-    left = limit
-    while left is None or left > 0:
-        hit = next(found, None)
-        if hit is None:
-            return
-        yield SearchHit(*hit)
-        left = None if left is None else left - 1
+def _hits(found: _core.Search, places: NDArray[np.int64] | None) -> Iterator[SearchHit]:
+    while (hit := next(found, None)) is not None:
+        place = hit[0] if places is None else int(places[hit[0]])
+        yield SearchHit(place, *hit[1:])

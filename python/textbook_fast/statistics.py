@@ -16,7 +16,7 @@ from textbook_fast.threads import choose_threads
 
 __all__ = ["Distribution", "Similarity", "Statistics", "measure", "structural_similarity"]
 
-ImagePaths: TypeAlias = Callable[[int], list[str]]
+ImagePaths: TypeAlias = Callable[[int], tuple[ImageReader, list[str]]]
 """Gives the paths of the images of the sample at a place in the view."""
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -170,42 +170,37 @@ def structural_similarity(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def measure(
-    files: _core.Files,
-    view: NDArray[np.int64] | None,
-    reader: ImageReader,
+    views: Sequence[tuple[_core.Files, NDArray[np.int64] | None]],
     image_paths: ImagePaths,
     *,
     images: int | None,
     similarity: int | Literal["all"] | None,
     threads: int | None,
 ) -> Statistics:
-    """Counts the samples of a view. See `Dataset.statistics`.
+    """Counts the samples of views. See `Samples.statistics`.
 
     Args:
-        files: The open files.
-        view: The positions; None for all.
-        reader: Where the images are.
-        image_paths: Gives the paths of the images of the sample at a place in the view.
+        views: Open files, and positions there; None for all.
+        image_paths: Gives the paths of the images of the sample at a place in the views, one
+            after another, and where they are.
         images: At most so many images are looked at; None for all.
         similarity: At most so many samples are compared for each number of images; "all"
             for all, None for no comparison.
         threads: How many threads.
     """
     chosen, _ = choose_threads(threads)
-    counts = _core.count_samples(files, view, chosen)
+    counts = _core.count_samples(views, chosen)
     of_images = counts["images"]
     seconds = counts["clip_seconds"]
     said, seen = int(counts["characters"].sum()), int(counts["ocr_characters"].sum())
     texts = int(counts["texts"].sum())
-    looked = _look_at_images(reader, image_paths, of_images, images, chosen)
+    looked = _look_at_images(image_paths, of_images, images, chosen)
     compared = None
     if similarity is not None:
         limit = None if similarity == "all" else similarity
-        compared = [
-            _compare(reader, image_paths, of_images, number, limit, chosen) for number in COMPARED
-        ]
+        compared = [_compare(image_paths, of_images, number, limit, chosen) for number in COMPARED]
     return Statistics(
-        files=files.paths,
+        files=list(dict.fromkeys(path for files, _ in views for path in files.paths)),
         samples=len(of_images),
         images=distribution(of_images),
         texts=distribution(counts["texts"]),
@@ -271,7 +266,6 @@ def _spread(count: int, limit: int | None) -> NDArray[np.int64]:
 
 
 def _look_at_images(
-    reader: ImageReader,
     image_paths: ImagePaths,
     of_images: NDArray[np.int64],
     limit: int | None,
@@ -279,19 +273,21 @@ def _look_at_images(
 ) -> dict[str, Any]:
     ends = np.cumsum(of_images)
     wanted = _spread(int(ends[-1]) if ends.size else 0, limit)
-    paths: list[str] = []
+    wanted_of: dict[int, tuple[ImageReader, list[str]]] = {}
     owners = np.searchsorted(ends, wanted, side="right")
     for owner in np.unique(owners):
-        mine = image_paths(int(owner))
+        reader, mine = image_paths(int(owner))
         first = int(ends[owner]) - len(mine)
+        _, paths = wanted_of.setdefault(id(reader), (reader, []))
         paths.extend(mine[int(place) - first] for place in wanted[owners == owner])
     errors: list[str] = []
     measured: list[tuple[int, int, int]] = []
-    for result in _measured(reader, paths, threads):
-        if isinstance(result, Exception):
-            errors.append(str(result))
-        else:
-            measured.append(result)
+    for reader, paths in wanted_of.values():
+        for result in _measured(reader, paths, threads):
+            if isinstance(result, Exception):
+                errors.append(str(result))
+            else:
+                measured.append(result)
     sizes: dict[str, int] = {}
     for _, width, height in measured:
         name = f"{width}x{height}"
@@ -299,7 +295,7 @@ def _look_at_images(
     return {
         "image_bytes": distribution(np.array([it[0] for it in measured], dtype=np.int64)),
         "dimensions": dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))),
-        "images_looked_at": len(paths),
+        "images_looked_at": len(wanted),
         "image_errors": len(errors),
         "image_error_examples": errors[:SHOWN_ERRORS],
     }
@@ -318,7 +314,6 @@ def _measured(
 
 
 def _compare(
-    reader: ImageReader,
     image_paths: ImagePaths,
     of_images: NDArray[np.int64],
     number: int,
@@ -330,8 +325,10 @@ def _compare(
     results: list[float | ImageError] = []
     # A few at a time, so that Ctrl-C does not wait for all.
     for start in range(0, len(chosen), 4 * threads):
-        paths = [image_paths(int(place)) for place in chosen[start : start + 4 * threads]]
-        results.extend(_core.compare_images(reader.store, paths, threads))
+        found = [image_paths(int(place)) for place in chosen[start : start + 4 * threads]]
+        for reader in {id(reader): reader for reader, _ in found}.values():
+            paths = [paths for other, paths in found if other is reader]
+            results.extend(_core.compare_images(reader.store, paths, threads))
     values = [value for value in results if isinstance(value, float)]
     return Similarity(
         images=number,

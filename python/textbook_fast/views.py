@@ -5,20 +5,48 @@ from __future__ import annotations
 import operator
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeAlias, TypeVar, overload
+from dataclasses import dataclass
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Self,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textbook_fast.batch import ImageBatch, make_batch
 from textbook_fast.errors import SampleIndexError
+from textbook_fast.images import ImageReader
 from textbook_fast.sample import Sample
+from textbook_fast.search import SearchField, SearchHit, search_all
+from textbook_fast.statistics import Statistics, measure
 
 if TYPE_CHECKING:
     from textbook_fast.dataset import Dataset
 
-__all__ = ["Groups", "Samples", "View"]
+__all__ = ["Groups", "Samples", "Share", "View"]
 
 View: TypeAlias = range | NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """Samples of one dataset: their positions there (None for all), and their places in what
+    they are a share of (None where it is the whole).
+    """
+
+    source: Dataset
+    positions: NDArray[np.int64] | None
+    places: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.source._files) if self.positions is None else len(self.positions)
 
 
 class Samples(Sequence[Sample]):
@@ -190,7 +218,133 @@ class Samples(Sequence[Sample]):
         positions = self._positions()
         return [self._viewed(positions[buckets == number]) for number in range(len(edges) + 1)]
 
+    def batch(
+        self, indices: Iterable[SupportsIndex], *, out: NDArray[Any] | None = None
+    ) -> ImageBatch:
+        """The images of the samples at these indices in one array, their texts beside it.
+
+        All images are read, decoded and transformed in parallel, straight into the array.
+        The dataset has to be opened with an `ImageTransform`; several datasets with the same one.
+
+        Args:
+            indices: Of the samples, in the batch's order.
+            out: An array to write to, whose first part `ImageBatch.images` then is:
+                C-contiguous, of the transform's dtype and the shape that `ImageBatch`
+                says, or longer. After an error its content is unspecified.
+
+        Raises:
+            IndexError: One of the samples does not exist.
+            ImageError: An image cannot be had, with ``on_error="raise"``.
+            TypeError: A dataset has no `ImageTransform` or another one, or `out` another dtype.
+            ValueError: `out` is too short, has another shape, or is not contiguous.
+        """
+        readers = {id(source._reader): source._reader for source in self._sources()}
+        samples = [self._sample(self._position(k)) for k in indices]
+        return make_batch(list(readers.values()), samples, out)
+
+    # --- looking for samples
+
+    def search(
+        self,
+        pattern: str,
+        *,
+        field: SearchField = "texts",
+        ignore_case: bool = True,
+        regex: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[SearchHit]:
+        """The texts that match, one after another as they are found, in order.
+
+        The file is searched in all threads, without parsing what cannot match; escapes
+        of JSON and non-ASCII text are found whichever way they are spelled.
+
+        Args:
+            pattern: What to look for.
+            field: ``"texts"`` for what is said, ``"text_ocr_list"`` for that and what
+                can be read in the keyframes.
+            ignore_case: Whether upper and lower case are the same.
+            regex: Whether `pattern` is a regular expression, in the syntax of Rust's
+                regex crate: it takes linear time whatever the pattern is, and so has no
+                backreferences and no look-around.
+            limit: At most so many hits; None for all.
+
+        Raises:
+            ValueError: `pattern` is empty, or no regular expression; the message says
+                where. Or `field` is none of its choices.
+            RecordError: A sample that may match is broken.
+
+        >>> import textbook_fast
+        >>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
+        >>> [hit.sample for hit in ds.search("the valley in between")]
+        [0]
+        """
+        return search_all(
+            [(share.source._files, share.positions, share.places) for share in self._by_source()],
+            pattern,
+            field=field,
+            ignore_case=ignore_case,
+            regex=regex,
+            limit=limit,
+            threads=self._sources()[0]._options.threads,
+        )
+
+    def statistics(
+        self, *, images: int | None = 2000, similarity: int | Literal["all"] | None = None
+    ) -> Statistics:
+        """What the dataset holds: one pass over all samples in all threads, then a look at
+        some images.
+
+        Args:
+            images: At most so many images, evenly spread over the dataset, are looked at
+                for their sizes; None for all.
+            similarity: At most so many samples for each number of images from 4 to 8 are
+                decoded, and all pairs of their images compared (SSIM); ``"all"`` for all
+                samples, None for no comparison.
+
+        Raises:
+            RecordError: A sample is broken.
+            SourceNotFoundError: There is no folder of images, with `similarity`.
+
+        >>> import textbook_fast
+        >>> ds = textbook_fast.open("example_data/textbook_sample_100.json")
+        >>> round(ds.statistics(images=0).images.mean, 2)
+        2.02
+        """
+        if similarity is not None and similarity != "all" and similarity < 1:
+            raise ValueError(f"similarity must be 1 or more, 'all' or None, not {similarity}")
+        if images is not None and images < 0:
+            raise ValueError(f"images must be 0 or more, or None, not {images}")
+
+        shares = self._by_source()
+        ends = np.cumsum([len(share) for share in shares])
+
+        def image_paths(place: int) -> tuple[ImageReader, list[str]]:
+            number = int(np.searchsorted(ends, place, side="right"))
+            share = shares[number]
+            inside = place - (int(ends[number]) - len(share))
+            position = inside if share.positions is None else int(share.positions[inside])
+            sample = share.source._sample(position)
+            return share.source._reader, [path for path in sample.image_paths if path]
+
+        return measure(
+            [(share.source._files, share.positions) for share in shares],
+            image_paths,
+            images=images,
+            similarity=similarity,
+            threads=self._sources()[0]._options.threads,
+        )
+
     # --- inside
+
+    def _by_source(self) -> list[Share]:
+        """The samples by the dataset that they come from; at least one, perhaps empty."""
+        sources, (numbers, positions) = self._sources(), self._places(self._positions())
+        shares = []
+        for number, source in enumerate(sources):
+            places = np.flatnonzero(numbers == number)
+            if len(places) or (number == 0 and not len(self)):
+                shares.append(Share(source, positions[places], places))
+        return shares
 
     def _positions(self) -> NDArray[np.int64]:
         return np.asarray(self._view, dtype=np.int64)

@@ -51,7 +51,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn append(&mut self, mut other: Counts) {
+    /// Adds what other samples hold.
+    pub fn append(&mut self, mut other: Counts) {
         self.images.append(&mut other.images);
         self.texts.append(&mut other.texts);
         self.text_num.append(&mut other.text_num);

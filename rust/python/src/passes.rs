@@ -105,22 +105,24 @@ pub fn samples_of_videos<'py>(
     Ok(found.into_pyarray(py).into_any())
 }
 
-/// What the samples of a view hold, as arrays and numbers.
+/// What the samples of views hold, one view after another, as arrays and numbers.
 #[pyfunction]
 pub fn count_samples<'py>(
     py: Python<'py>,
-    files: &Bound<'py, Files>,
-    view: Option<PyReadonlyArray1<'py, i64>>,
+    views: Vec<(Bound<'py, Files>, Option<PyReadonlyArray1<'py, i64>>)>,
     threads: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let parts = files.get().parts();
-    let positions = positions_of(parts, view)?;
-    let progress = Arc::new(Progress::default());
-    let work = {
-        let (parts, progress) = (Arc::clone(parts), Arc::clone(&progress));
-        move || statistics::count(&parts, positions.as_deref(), threads, &progress)
-    };
-    let counts = watched(py, &title(parts, "counting"), &progress, work)?;
+    let mut counts = Counts::default();
+    for (files, view) in views {
+        let parts = files.get().parts();
+        let positions = positions_of(parts, view)?;
+        let progress = Arc::new(Progress::default());
+        let work = {
+            let (parts, progress) = (Arc::clone(parts), Arc::clone(&progress));
+            move || statistics::count(&parts, positions.as_deref(), threads, &progress)
+        };
+        counts.append(watched(py, &title(parts, "counting"), &progress, work)?);
+    }
     to_dict(py, counts)
 }
 
