@@ -208,7 +208,7 @@ fn old_prefix(path: &str, rewrite: &Rewrite) -> Option<usize> {
         return is_whole.then(|| path.len() - tail.len());
     }
     let name = path.rsplit('/').next()?;
-    let vid = KeyframeName::parse(name)?.vid;
+    let vid = KeyframeName::vid_of(name)?;
     let above = path.len() - name.len();
     let folder = path.get(..above)?.strip_suffix('/').unwrap_or_default();
     let has_vid = folder == vid || folder.strip_suffix(vid).is_some_and(|it| it.ends_with('/'));

@@ -209,7 +209,7 @@ impl Visit<'_> {
         let folder = || path.rsplit_once('/').map(|(folder, _)| folder);
         let prefix = match root_of(path) {
             Some(root) => root,
-            None if KeyframeName::parse(path).is_some() => "",
+            None if KeyframeName::vid_of(path).is_some() => "",
             None => folder().unwrap_or_default(),
         };
         let prefixes = &mut self.report.prefixes;

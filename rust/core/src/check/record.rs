@@ -138,7 +138,7 @@ fn number(record: &Record, name: &str) -> Result<Option<(usize, i64)>> {
 
 fn check_name(item: &Item, tell: &mut impl FnMut(Fault)) {
     // A path that no store takes is told of when it is looked for.
-    if Spelling::parse(&item.path).is_ok() && KeyframeName::parse(&item.path).is_none() {
+    if Spelling::parse(&item.path).is_ok() && KeyframeName::vid_of(&item.path).is_none() {
         let reason = format!("{:?} is no keyframe's name (<vid>@<start>_<end>#<n>.jpg)", item.path);
         let (offset, number) = (item.offset, Some(item.number));
         let severity = Severity::Notice;

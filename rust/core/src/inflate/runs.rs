@@ -25,7 +25,7 @@ const LONGEST: usize = 9;
 /// So many literals are taken between refills: 54 bits of 63.
 pub(super) const GROUP: usize = 6;
 /// Literals of the three lengths are worth it where they are so much of all, in 1/256.
-const WORTH: usize = 160;
+const WORTH: usize = 128;
 
 /// The table is indexed by so many bits.
 const INDEX: usize = 10;

@@ -50,7 +50,7 @@ impl<'a> Spelling<'a> {
         }
         let surplus = components.len().saturating_sub(MAX_COMPONENTS);
         components.drain(..surplus);
-        let vid = KeyframeName::parse(name).map(|name| name.vid).filter(|vid| *vid != "..");
+        let vid = KeyframeName::vid_of(name).filter(|vid| *vid != "..");
         Ok(Spelling { components, is_absolute: path.starts_with('/'), vid })
     }
 
@@ -112,7 +112,7 @@ pub fn root_of(path: &str) -> Option<&str> {
         return None;
     }
     let (folder, name) = path.rsplit_once('/')?;
-    let vid = KeyframeName::parse(name)?.vid;
+    let vid = KeyframeName::vid_of(name)?;
     let root = folder.strip_suffix(vid).map_or(folder, |above| above.trim_end_matches('/'));
     (!root.is_empty()).then_some(root)
 }

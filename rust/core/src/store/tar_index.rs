@@ -191,8 +191,7 @@ fn last_component(name: &[u8]) -> &[u8] {
 }
 
 fn vid(last: &[u8]) -> Option<&str> {
-    let name = KeyframeName::parse(std::str::from_utf8(last).ok()?)?;
-    (name.vid != "..").then_some(name.vid)
+    KeyframeName::vid_of(std::str::from_utf8(last).ok()?).filter(|&vid| vid != "..")
 }
 
 fn is_keyframe(last: &[u8]) -> bool {

@@ -260,9 +260,8 @@ impl TarGz {
     pub fn read(&self, path: &str, bytes: &mut Vec<u8>) -> std::result::Result<(), StoreError> {
         bytes.clear();
         let found = self.find(path)?;
-        let Entry { name, content } = self.followed(found)?;
-        match content {
-            Content::Data(place) => self.read_data(path, &name, &place, bytes),
+        match self.followed(found)?.content {
+            Content::Data(place) => self.read_data(path, &place, bytes),
             Content::Empty | Content::Link { .. } => Ok(()),
             Content::Refused(reason) => Err(self.unreadable(path, words(reason))),
         }
@@ -277,13 +276,12 @@ impl TarGz {
     fn read_data(
         &self,
         path: &str,
-        name: &[u8],
         place: &Place,
         bytes: &mut Vec<u8>,
     ) -> std::result::Result<(), StoreError> {
         let length = usize::try_from(place.size).unwrap_or(usize::MAX);
         bytes.try_reserve(length).map_err(|error| self.unreadable(path, &error.to_string()))?;
-        read::read(&self.parts, name, place, bytes)
+        read::read(&self.parts, place, bytes)
             .map_err(|error| self.unreadable(path, &error.to_string()))
     }
 

@@ -71,10 +71,10 @@ thread_local! {
     });
 }
 
-/// Reads a member's data and appends it to `bytes`. `name` is the one in the archive.
-pub(super) fn read(parts: &Parts, name: &[u8], place: &Place, bytes: &mut Vec<u8>) -> Result<()> {
+/// Reads a member's data and appends it to `bytes`.
+pub(super) fn read(parts: &Parts, place: &Place, bytes: &mut Vec<u8>) -> Result<()> {
     SCRATCH.with_borrow_mut(|scratch| {
-        scratch.read(parts, name, place)?;
+        scratch.read(parts, place)?;
         let first = WINDOW + place.skip as usize;
         let data = &scratch.out[first..first + place.size as usize];
         if crc32c::crc32c(data) != place.crc32c {
@@ -90,7 +90,7 @@ fn damaged(parts: &Parts, place: &Place, reason: &str) -> crate::Error {
 }
 
 impl Scratch {
-    fn read(&mut self, parts: &Parts, name: &[u8], place: &Place) -> Result<()> {
+    fn read(&mut self, parts: &Parts, place: &Place) -> Result<()> {
         let error = |reason: &str| damaged(parts, place, reason);
         let header = match place.start {
             Start::Symbol { header_back } => place.bit - header_back,
@@ -135,7 +135,7 @@ impl Scratch {
         let wanted = place.skip as usize + place.size as usize;
         self.out.resize(WINDOW + wanted + SLACK, 0);
         let mut given = Given {
-            expected: Expected::new(name, place.size, place.zeros),
+            expected: Expected::new(place.size, place.zeros),
             skip: place.skip as usize,
             header: &place.header,
             values: &place.window,

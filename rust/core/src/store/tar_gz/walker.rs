@@ -172,7 +172,7 @@ impl<'a> Walker<'a> {
                 origin: None,
                 floor: WINDOW,
                 known: Box::new([0; WINDOW / 64]),
-                expected: Expected::new(&[], 0, 0),
+                expected: Expected::new(0, 0),
                 skip: 0,
                 header: Vec::new(),
                 values: Vec::new(),
@@ -360,7 +360,7 @@ impl<'a> Walker<'a> {
         // Bytes before the floor are another gzip member's, which nothing refers to.
         let first = self.log.floor.min(self.at).max(self.at.saturating_sub(2 * BLOCK));
         let zeros = Expected::zeros_before_header(&self.out[first..self.at]);
-        self.log.begin(origin, Expected::new(&begun.name, begun.size, zeros), skip);
+        self.log.begin(origin, Expected::new(begun.size, zeros), skip);
         if let Some(pending) = pending {
             let from = origin - pending.distance as usize;
             self.log.take(&self.out, from, skip as usize);
