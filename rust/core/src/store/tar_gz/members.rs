@@ -19,8 +19,7 @@ pub struct ArchiveMember {
     pub name: Vec<u8>,
     /// How many bytes of data it has; those of the member that a link means.
     pub size: u64,
-    /// Where the data is, and the name of the member that it is of: a link's is another one.
-    place: Option<(Vec<u8>, Place)>,
+    place: Option<Place>,
 }
 
 impl TarGz {
@@ -102,16 +101,16 @@ impl TarGz {
             return Ok(Err(format!("{} leads out of a folder, and is left out", shown())));
         }
         let refused = |reason: Refused| format!("{}: {}", shown(), words(reason));
-        let meant = match entry.content {
+        let content = match entry.content {
             Content::Link { .. } => match self.followed_from(entry.clone(), Some(number)) {
-                Ok(meant) => meant,
+                Ok(meant) => meant.content,
                 Err(error) => return Ok(Err(error.to_string())),
             },
-            _ => entry.clone(),
+            ref content => content.clone(),
         };
-        Ok(match meant.content {
+        Ok(match content {
             Content::Data(place) => {
-                Ok(ArchiveMember { name, size: place.size, place: Some((meant.name, place)) })
+                Ok(ArchiveMember { name, size: place.size, place: Some(place) })
             }
             Content::Empty | Content::Link { .. } => {
                 Ok(ArchiveMember { name, size: 0, place: None })
@@ -128,8 +127,8 @@ impl TarGz {
     /// Reads a member's data into `bytes`, whose content is replaced.
     pub fn read_member(&self, member: &ArchiveMember, bytes: &mut Vec<u8>) -> Result<()> {
         bytes.clear();
-        let Some((name, place)) = &member.place else { return Ok(()) };
-        read::read(&self.parts, name, place, bytes).map_err(|error| match error {
+        let Some(place) = &member.place else { return Ok(()) };
+        read::read(&self.parts, place, bytes).map_err(|error| match error {
             Error::Format { path, offset, reason } => {
                 let reason = format!("member {:?}: {reason}", lossy(&member.name));
                 Error::Format { path, offset, reason }
@@ -141,7 +140,7 @@ impl TarGz {
     /// The numbers of the parts that a member's data is read from.
     #[must_use]
     pub fn parts_of(&self, member: &ArchiveMember) -> Range<usize> {
-        let Some((_, place)) = &member.place else { return 0..0 };
+        let Some(place) = &member.place else { return 0..0 };
         let header = match place.start {
             Start::Symbol { header_back } => place.bit - header_back,
             Start::Header | Start::Stored { .. } | Start::End => place.bit,
