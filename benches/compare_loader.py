@@ -20,6 +20,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +83,17 @@ def by_torchvision(path: str) -> Array:
     from torchvision.transforms.v2 import functional as f
 
     pixels = f.resize(decode_jpeg(read_file(path)), [SIZE, SIZE], f.InterpolationMode.BICUBIC)
+    scaled = f.to_dtype(pixels, torch.float32, scale=True)
+    array: Array = f.normalize(scaled, list(MEAN), list(STD)).numpy()
+    return array
+
+
+def by_torchcodec(path: str) -> Array:
+    import torch
+    from torchcodec.decoders import decode_jpeg
+    from torchvision.transforms.v2 import functional as f
+
+    pixels = f.resize(decode_jpeg(path), [SIZE, SIZE], f.InterpolationMode.BICUBIC)
     scaled = f.to_dtype(pixels, torch.float32, scale=True)
     array: Array = f.normalize(scaled, list(MEAN), list(STD)).numpy()
     return array
@@ -169,6 +181,56 @@ def web_dataset(corpus: Path, tar: Path) -> Callable[[], int]:
     stream = webdataset.WebDataset(shards, shardshuffle=False).map(read)
     loader: Any = DataLoader(stream, batch_size=None, num_workers=2, persistent_workers=True)
     return lambda: sum(1 for _ in loader)
+
+
+def spdl(corpus: Path, images: Path) -> Callable[[], int]:
+    """FFmpeg's decoder and scaler, in two threads of this process, as its pipelines do."""
+    import spdl.io
+
+    files = Files(corpus, images, by_pillow)
+    desc = spdl.io.get_video_filter_desc(
+        scale_width=SIZE, scale_height=SIZE, scale_mode=None, scale_algo="bicubic"
+    )
+
+    def read(path: str) -> Array:
+        return normalized(spdl.io.to_numpy(spdl.io.load_image(path, filter_desc=desc)))
+
+    pool = ThreadPoolExecutor(2)
+    paths = [path for of_sample in files.paths for path in of_sample]
+    return lambda: sum(image.shape == (3, SIZE, SIZE) for image in pool.map(read, paths))
+
+
+def datago(images: Path) -> Callable[[], int]:
+    """Single images of the folder in an order of its own; cropped to a near aspect ratio."""
+    from datago import DatagoClient
+
+    count = sum(1 for _ in images.rglob("*.jpg"))
+    config = {
+        "source_type": "file",
+        "source_config": {"root_path": str(images), "rank": 0, "world_size": 1},
+        "image_config": {
+            "crop_and_resize": True,
+            "default_image_size": SIZE,
+            "downsampling_ratio": 16,
+            "min_aspect_ratio": 1.0,
+            "max_aspect_ratio": 1.0,
+            "pre_encode_images": False,
+        },
+        "limit": count,
+        "prefetch_buffer_size": 64,
+        "samples_buffer_size": 64,
+    }
+
+    def run() -> int:
+        client = DatagoClient(json.dumps(config))
+        client.start()
+        made = 0
+        while made < count and (sample := client.get_sample()) is not None:
+            made += normalized(sample.image.to_numpy_array()).shape == (3, SIZE, SIZE)
+        client.stop()
+        return made
+
+    return run
 
 
 # --- ours
@@ -290,6 +352,11 @@ def rates(corpus: Corpus, rounds: int) -> None:
         "simplejpeg + cv2 area, 2 workers (other pixels)": lambda: data_loader(
             Files(corpus.json, corpus.images, by_simplejpeg)
         ),
+        "torchcodec decode + torchvision resize, 2 workers (other pixels)": lambda: data_loader(
+            Files(corpus.json, corpus.images, by_torchcodec)
+        ),
+        "spdl-io, 2 threads (other pixels)": lambda: spdl(corpus.json, corpus.images),
+        "datago, its threads (other pixels)": lambda: datago(corpus.images),
         "Hugging Face datasets + PIL, 2 workers": lambda: hugging_face(corpus.json, corpus.images),
         "webdataset + PIL from tar shards, 2 workers": lambda: web_dataset(corpus.json, corpus.tar),
     }
