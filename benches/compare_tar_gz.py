@@ -107,6 +107,31 @@ def readers(archive: Path, index: Path) -> list[tuple[str, Read]]:
     return [ours, *(peer for peer in peers if peer is not None)]
 
 
+def beside_folder(
+    archive: Path, index: Path, unpacked: Path, names: list[str], expected: list[bytes]
+) -> None:
+    """What an image out of the archive takes more than out of a warm folder, one thread."""
+    stores = {
+        "archive": _core.ImageStore([str(archive), str(index)]),
+        "folder": _core.ImageStore([str(unpacked)]),
+    }
+    best = dict.fromkeys(stores, float("inf"))
+    for _ in range(4):
+        for kind, store in stores.items():
+            begin = time.perf_counter()
+            found = [store.read(name) for name in names]
+            best[kind] = min(best[kind], time.perf_counter() - begin)
+            assert found == expected, f"the {kind} reads other bytes"
+    more = best["archive"] - best["folder"]
+    per_image = {kind: seconds / len(names) * 1e3 for kind, seconds in best.items()}
+    size = sum(map(len, expected))
+    print(
+        f"{len(names):,} images of {size / len(names) / 1e3:.1f} kB, mean of the best of 4 rounds:"
+    )
+    print(f"  archive {per_image['archive']:.4f} ms, folder {per_image['folder']:.4f} ms")
+    print(f"  more: 0.02 ms + bytes / {size / (more - 2e-5 * len(names)) / 1e6:.0f} MB/s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mb", type=float, default=1000)
@@ -139,6 +164,8 @@ def main() -> None:
         chosen = random.Random(2).sample(members, arguments.reads)
         with plain.open("rb") as file:
             expected = [(file.seek(at), file.read(size))[1] for _, at, size in chosen]
+        names = [name for name, _, _ in chosen]
+        beside_folder(archive, index, folder / "out" / "set", names, expected)
         for tool, read in readers(archive, index):
             times = []
             for member, data in zip(chosen, expected, strict=True):
