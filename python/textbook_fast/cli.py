@@ -103,11 +103,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
         help="JPEG files for --synthetic (default: TEXTBOOK_FAST_KEYFRAMES, else example_data/)",
     )  # fmt: skip
     for command in (info, show, bench_):
-        command.add_argument(
-            "--images", action="append", metavar="PATH",
-            help="a folder or an archive of the images (of one in parts, the first part); "
-            "may be given several times (default: found beside the JSON)",
-        )  # fmt: skip
+        cli_archive.add_images(command)
     for command in (index, bench_):
         command.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
     for command in added:

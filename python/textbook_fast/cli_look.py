@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from textbook_fast.cli_archive import add_images
 from textbook_fast.dataset import open as open_dataset
 from textbook_fast.rewrite import rewrite_paths
 from textbook_fast.search import SearchHit
@@ -88,10 +89,7 @@ def _add_stats(add: AddCommand, plain: Callable[[str], str]) -> argparse.Argumen
     )  # fmt: skip
     stats.add_argument("--html", metavar="FILE", help="write a page with plots")
     stats.add_argument("--threads", type=int, metavar="N", help="how many threads to use")
-    stats.add_argument(
-        "--images", action="append", metavar="DIR",
-        help="the folder of the images; may be given several times (default: found beside PATH)",
-    )  # fmt: skip
+    add_images(stats)
     return stats
 
 
@@ -102,10 +100,7 @@ def _add_view(add: AddCommand, plain: Callable[[str], str]) -> argparse.Argument
         "  textbook-fast view multimodal_textbook.json --html samples.html --samples 0,5,7-9",
     )  # fmt: skip
     view.add_argument("paths", nargs="+", metavar="PATH", help="a JSON file, several, or a glob")
-    view.add_argument(
-        "--images", action="append", metavar="DIR",
-        help="the folder of the images; may be given several times (default: found beside PATH)",
-    )  # fmt: skip
+    add_images(view)
     view.add_argument(
         "--videos", action="append", metavar="FILE",
         help="video_meta_data*.json (default: found beside PATH)",

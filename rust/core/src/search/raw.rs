@@ -9,8 +9,8 @@
 use memchr::memmem;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::literal::Extractor;
-use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
+use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
 use super::{Case, PATTERN_BYTES};
 
@@ -37,16 +37,18 @@ impl Prefilter {
         Prefilter::new(&[text], case)
     }
 
-    /// For a regular expression whose matches all begin with one of a few literals.
+    /// For a regular expression whose matches all hold one of a few literals, wherever.
     pub fn of_regex(pattern: &str, case: Case) -> Option<Prefilter> {
         let mut parser = ParserBuilder::new().case_insensitive(case == Case::Ignored).build();
-        let prefixes = Extractor::new().extract(&parser.parse(pattern).ok()?);
-        let literals =
-            prefixes.literals()?.iter().map(|literal| str::from_utf8(literal.as_bytes()));
-        let literals = literals.collect::<Result<Vec<_>, _>>().ok()?;
-        let are_long = !literals.is_empty() && literals.iter().all(|text| text.len() >= SHORTEST);
+        let mut sets = Vec::new();
+        collect_required(&parser.parse(pattern).ok()?, &mut sets);
+        // The longer the shortest literal of a set, the fewer records hold any of them.
+        let length = |set: &Vec<String>| set.iter().map(String::len).min().unwrap_or(0);
+        sets.sort_by_key(|set| (std::cmp::Reverse(length(set)), set.len()));
+        let best = sets.first().filter(|set| length(set) >= SHORTEST)?;
+        let literals: Vec<&str> = best.iter().map(String::as_str).collect();
         // The literals come in all their cases.
-        if are_long { Prefilter::new(&literals, Case::Sensitive) } else { None }
+        Prefilter::new(&literals, Case::Sensitive)
     }
 
     fn new(literals: &[&str], case: Case) -> Option<Prefilter> {
@@ -79,6 +81,25 @@ impl Prefilter {
     /// The places in `bytes` that may belong to the pattern.
     pub fn candidates<'a>(&'a self, bytes: &'a [u8]) -> Candidates<'a> {
         Candidates { prefilter: self, bytes, plain: 0, is_found: false }
+    }
+}
+
+/// Sets of literals, of each of which every match holds one: at its begin, at its end, and
+/// at those of parts that it has to have.
+fn collect_required(expression: &Hir, sets: &mut Vec<Vec<String>>) {
+    for kind in [ExtractKind::Prefix, ExtractKind::Suffix] {
+        let found = Extractor::new().kind(kind.clone()).extract(expression);
+        let texts = found.literals().unwrap_or_default().iter();
+        let texts = texts.map(|literal| String::from_utf8(literal.as_bytes().to_vec()));
+        sets.extend(texts.collect::<Result<Vec<_>, _>>().ok().filter(|set| !set.is_empty()));
+    }
+    match expression.kind() {
+        HirKind::Capture(capture) => collect_required(&capture.sub, sets),
+        HirKind::Repetition(repetition) if repetition.min > 0 => {
+            collect_required(&repetition.sub, sets);
+        }
+        HirKind::Concat(parts) => parts.iter().for_each(|part| collect_required(part, sets)),
+        _ => {}
     }
 }
 
@@ -194,6 +215,26 @@ mod tests {
                 let found = candidates.next_from(0).expect("it is there");
                 assert_eq!(candidates.next_from(found + spelling.len()), None);
             }
+        }
+    }
+
+    #[test]
+    fn a_regular_expression_is_looked_for_by_the_literals_that_it_needs() {
+        let is_there = |pattern: &str, text: &str| {
+            let prefilter = Prefilter::of_regex(pattern, Case::Sensitive).expect(pattern);
+            prefilter.candidates(text.as_bytes()).next_from(0).is_some()
+        };
+        for (pattern, with, without) in [
+            (r"\w+ theorem", "a theorem", "a theory"),
+            (r"\d+(cats|dogs)\d+", "1dogs2", "1 dog 2"),
+            (r"(?:[a-z]{2} valley)+[.!]", "the valley.", "the alley."),
+            (r"^(\w+) and (\w+)$", "this and that", "this or that"),
+            (r"\bla(st|te)\b", "too late", "too long"),
+        ] {
+            assert!(is_there(pattern, with) && !is_there(pattern, without), "{pattern}");
+        }
+        for pattern in [r"\w+", r"(theorem)?\d", r"theorem|\d+", r"[ab]c", r"(valley)*x"] {
+            assert!(Prefilter::of_regex(pattern, Case::Sensitive).is_none(), "{pattern}");
         }
     }
 }

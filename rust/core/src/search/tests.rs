@@ -79,6 +79,56 @@ fn case_is_ignored_beyond_ascii_and_in_escapes() {
 }
 
 #[test]
+fn regular_expressions_find_what_they_find_in_the_texts_themselves() {
+    let texts = [
+        "Pythagoras' theorem",
+        "a theorem, and a lemma\nof Gau\u{df}",
+        "the\ttheorem \"of\" choice",
+        "nothing of the kind",
+        "\u{1f600} and the THEOREM",
+        "/path/to/theorem.json",
+        "",
+    ];
+    // As they are, and with every character escaped.
+    let plain = |text: &str| text.replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
+    let escaped = |text: &str| -> String {
+        let units: Vec<_> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        units.concat()
+    };
+    let spelled: Vec<String> = texts.iter().flat_map(|text| [plain(text), escaped(text)]).collect();
+    let spelled: Vec<&str> = spelled.iter().map(String::as_str).collect();
+    let folder = TestFolder::new("regex");
+    let parts = open(&folder, &corpus(&spelled));
+    for pattern in [
+        r"\w+ theorem",
+        r"\S+ theorem",
+        r"theorem\W",
+        r"(\w+)\s(theorem|lemma)",
+        r"[a-z]+\n[a-z]+",
+        r"and (a|the) \w+$",
+        r#"\w "of" \w"#,
+        r"^\W and",
+        r"(/\w+)+/theorem\.",
+        r"Gau\x{df}$",
+        r"^$",
+        r"kin.\b",
+        r"(\w{3} ){2}",
+    ] {
+        for case in [Case::Sensitive, Case::Ignored] {
+            let regex = regex::RegexBuilder::new(pattern)
+                .case_insensitive(case == Case::Ignored)
+                .build()
+                .expect("a pattern");
+            let matching = texts.iter().enumerate().filter(|(_, text)| regex.is_match(text));
+            let expected: Vec<_> =
+                matching.flat_map(|(place, _)| [(2 * place, 1), (2 * place + 1, 1)]).collect();
+            let query = Query::new(pattern, Syntax::Regex, case, Field::Texts).expect("a pattern");
+            assert_eq!(found(&parts, query), expected, "{pattern} {case:?}");
+        }
+    }
+}
+
+#[test]
 fn only_the_field_is_searched_and_each_item_once() {
     let folder = TestFolder::new("field");
     let json = r#"[{"images": ["x"], "texts": ["x x", null, "ax"], "text_ocr_list": ["y"]},
