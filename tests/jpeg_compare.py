@@ -34,7 +34,7 @@ _ALL = ("scalar", "avx2", "avx512")
 LEVELS = _ALL[: _ALL.index(_core.simd_level()) + 1]
 # Streams that claim to be larger than this are not decoded here.
 PIXEL_LIMIT = 1 << 20
-# Seconds that a small stream may take: a hundred times what the slowest ones do.
+# Seconds of CPU time that a small stream may take: a hundred times what the slowest ones do.
 TIME_LIMIT = 2.0
 
 
@@ -96,7 +96,7 @@ def decode(data: bytes) -> Results:
 def decode_as(data: bytes, wanted: Wanted) -> Decoded:
     """Ours. Every byte of the pixels has to be written, whatever was there before."""
     textbook_fast.MAX_IMAGE_PIXELS = PIXEL_LIMIT
-    begin = time.monotonic()
+    begin = time.process_time()
     options = wanted._asdict()
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -109,7 +109,7 @@ def decode_as(data: bytes, wanted: Wanted) -> Decoded:
     else:
         result = Decoded(image.shape, image.tobytes())
     assert result.error != "bug", result.message
-    assert time.monotonic() - begin < TIME_LIMIT, "it took too long"
+    assert time.process_time() - begin < TIME_LIMIT, "it took too long"
     return result
 
 
