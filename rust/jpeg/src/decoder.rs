@@ -219,24 +219,16 @@ fn decode_sequential<K: Kernels>(
         scratch.planes.flat = None;
     }
     let tables = &walk.tables;
-    let quantization = quantization(tables, *offset, header, scan_header)?;
     let scan = Scan {
         offset: *offset,
         start: *start,
         data,
         header: scan_header,
-        layout: start_scan(
-            &mut scratch.tables,
-            (tables, &quantization),
-            *offset,
-            header,
-            scan_header,
-            extent,
-        )?,
+        layout: start_scan(&mut scratch.tables, tables, *offset, header, scan_header, extent)?,
         mcus_across: extent.mcus_across,
         mcus_down: extent.mcus_down,
         restart_interval: walk.restart_interval,
-        quantization,
+        quantization: quantization(tables, *offset, header, scan_header)?,
     };
     scratch.clock.mark(Stage::Tables);
     walk.at = scratch.coded.fill(data, *start)?;
@@ -348,13 +340,10 @@ fn decode_scan<K: Kernels>(
     Ok(())
 }
 
-/// Quantization by so much leaves next to nothing of the last coefficient.
-const COARSE: u16 = 8;
-
 /// Builds the Huffman tables of a scan.
 fn start_scan(
     built: &mut ScanTables,
-    (tables, quantization): (&Tables, &[Quantization; 4]),
+    tables: &Tables,
     offset: usize,
     header: &Header,
     scan: &ScanHeader,
@@ -367,16 +356,11 @@ fn start_scan(
     if scan.components.iter().any(|component| component.dc > 3 || component.ac > 3) {
         return Err(bad(offset, "SOS", "a Huffman table's number is not 0 to 3"));
     }
-    // Where the last coefficient is often other than 0, what looks like the end of its block
-    // often belongs to the next one.
-    let used = quantization.iter().take(scan.components.len());
-    let is_coarse = used.into_iter().all(|table| table[63].unsigned_abs() >= COARSE);
     for (place, component) in scan.components.iter().enumerate() {
         let ac = &mut built.ac[usize::from(component.ac)];
         if !std::mem::replace(&mut has_ac[usize::from(component.ac)], true) {
             let spec = tables.ac(component.ac).ok_or_else(missing)?;
-            let end = code_of_zero(&spec).filter(|_| is_coarse);
-            ac.build(&spec, Class::Ac, end).map_err(broken)?;
+            ac.build(&spec, Class::Ac, code_of_zero(&spec)).map_err(broken)?;
         }
         // What is made of a DC table depends on the AC table, too.
         let mut before = scan.components[..place].iter();

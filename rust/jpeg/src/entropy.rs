@@ -93,6 +93,15 @@ impl<'a> BitReader<'a> {
         self.count = self.count.wrapping_sub(length);
     }
 
+    /// Takes back so many of the bits that were consumed.
+    #[cold]
+    fn take_back(&mut self, bits: u32) {
+        let position = self.position() - bits as usize;
+        *self = BitReader::new(self.bytes, position / 8);
+        self.refill();
+        self.consume((position % 8) as u32);
+    }
+
     /// How many bits have been consumed, from the first of the bytes on.
     pub(crate) fn position(&self) -> usize {
         self.at * 8 - (self.count & 63) as usize
@@ -164,6 +173,18 @@ impl ScanLayout {
             // Bits that are no such MCU.
             _ => (0, u64::MAX),
         }
+    }
+
+    /// A block is full, so that what was read with its last value as its end belongs to the
+    /// next one: takes it back.
+    pub(crate) fn take_end_back(
+        &self,
+        bits: &mut BitReader<'_>,
+        number: usize,
+        tables: &ScanTables,
+    ) {
+        let end = self.table(number, 1, tables).zero;
+        bits.take_back(end.map_or(0, |(_, length)| length));
     }
 
     /// Passes over MCUs without any change, at most so many; returns how many.
@@ -340,7 +361,7 @@ impl MacroRow {
     fn is_within(&self, blocks: std::ops::Range<usize>) -> bool {
         let beyond = |sum: u8| {
             u8::from(sum.wrapping_sub(FIRST_FULL + 1) < 16)
-                | u8::from(sum.wrapping_sub(FIRST_FULL + END_AFTER_VALUE) < 16)
+                | u8::from(sum.wrapping_sub(FULL_AND_END) < 16)
         };
         self.sums[blocks].iter().fold(0, |all, &sum| all | beyond(sum)) == 0
     }
@@ -411,6 +432,9 @@ pub(crate) const FIRST_FULL: u8 = 64;
 /// And end here.
 pub(crate) const LAST_FULL: u8 = END_AFTER_VALUE;
 
+/// A block is full, and what comes after it was taken for its end.
+pub(crate) const FULL_AND_END: u8 = FIRST_FULL + END_AFTER_VALUE;
+
 /// The last place in zigzag order that may be other than 0, of a block that ended with
 /// this sum.
 const LASTS: [u8; 256] = {
@@ -440,8 +464,8 @@ struct Step<'a> {
 /// How many blocks there is room for behind an MCU's first one.
 const WINDOW: usize = 16;
 
-/// Decodes MCUs symbol by symbol, each code searched by its length: what is left to do
-/// where a block is full and seems to end once more, or something is wrong.
+/// Decodes MCUs symbol by symbol, each code searched by its length, to find what is wrong
+/// and where.
 #[cold]
 fn decode_slowly(
     bits: &mut BitReader<'_>,
@@ -577,7 +601,12 @@ pub(crate) fn decode_changed(
                 bits.refill();
                 (symbol.advance, value)
             };
-            let sum = place.wrapping_add(advance);
+            let mut sum = place.wrapping_add(advance);
+            if sum == FULL_AND_END {
+                layout.take_end_back(&mut bits, number, tables);
+                bits.refill();
+                sum = FIRST_FULL;
+            }
             blocks[at].0[usize::from(PLACES[usize::from(sum)] & 63)] = value;
             sums[at] = sum;
             let is_end = sum >= FIRST_FULL;

@@ -13,8 +13,8 @@ use std::arch::asm;
 use std::ops::Range;
 
 use crate::entropy::{
-    BitReader, Block, FIRST_FULL, LAST_FULL, LOOKUPS, MAX_UNITS, MacroRow, PLACES, ScanLayout,
-    ScanTables,
+    BitReader, Block, FIRST_FULL, FULL_AND_END, LAST_FULL, LOOKUPS, MAX_UNITS, MacroRow, PLACES,
+    ScanLayout, ScanTables,
 };
 use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS};
 
@@ -57,6 +57,14 @@ struct Position {
     place: u8,
 }
 
+impl Position {
+    fn next_block(&mut self, count: usize) {
+        self.at += 1;
+        self.number = (self.number + 1) % count;
+        self.place = 0;
+    }
+}
+
 /// Why the loop stopped: all blocks are decoded.
 const DONE: u64 = 0;
 /// Here may be an MCU without any change.
@@ -65,6 +73,8 @@ const ZERO: u64 = 1;
 const LONG: u64 = 2;
 /// The bytes end.
 const SHORT: u64 = 3;
+/// A block is full, and what comes after it was taken for its end.
+const FULL: u64 = 4;
 
 /// Makes sure that 56 bits are ahead: of eight bytes those that fit.
 macro_rules! refill {
@@ -175,6 +185,8 @@ macro_rules! step {
             jbe ",
             $full,
             "f
+            cmp edx, {full_and_end}
+            je 63f
             ",
             $on,
             ":
@@ -285,6 +297,11 @@ pub(super) fn decode_changed(
         match unsafe { run(&mut context, &steps, scan, reader, (blocks, sums), &mut position) } {
             DONE => {}
             SHORT => return false,
+            FULL => {
+                layout.take_end_back(reader, position.number, tables);
+                sums[position.at] = FIRST_FULL;
+                position.next_block(count);
+            }
             _ if position.place == 0 && position.number == 0 => {
                 let most = (sums.len() - position.at) / count;
                 let zeros = layout.take_zeros(reader, most) * count;
@@ -323,9 +340,7 @@ fn decode_symbol(
     sums[position.at] = sum;
     reader.consume(symbol.length());
     if sum >= FIRST_FULL {
-        position.at += 1;
-        position.number = (position.number + 1) % layout.unit_count;
-        position.place = 0;
+        position.next_block(layout.unit_count);
     } else {
         position.place = sum;
     }
@@ -396,6 +411,8 @@ unsafe fn run(
             jmp 90f
             70: mov eax, {is_done}
             jmp 90f
+            63: mov eax, {is_full}
+            jmp 90f
             80: mov eax, {is_short}
             90:
             ",
@@ -418,6 +435,8 @@ unsafe fn run(
             is_long = const LONG,
             is_done = const DONE,
             is_short = const SHORT,
+            is_full = const FULL,
+            full_and_end = const FULL_AND_END,
             out("rax") status,
             out("rcx") _,
             out("rdx") _,
