@@ -8,6 +8,8 @@ pub mod columns;
 mod crew;
 pub mod decode;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod index;
 mod inflate;
 pub mod keyframe_name;

@@ -179,3 +179,35 @@ fn text_stream() {
         assert!(!opened.expect("a seed").1.is_empty());
     }
 }
+
+#[test]
+fn inflate() {
+    use std::io::Write;
+    let mut seeds = vec![vec![9, 1, 1, 0, 0, 0xff, 0xff], vec![3, 200, 3, 0]];
+    for level in [0, 1, 6, 9] {
+        let new = flate2::Compression::new(level);
+        let mut encoder = flate2::write::DeflateEncoder::new(vec![level as u8 * 20, 3], new);
+        for number in 0..400_u32 {
+            encoder
+                .write_all(format!("{} of {number}, ", number % 7 * 999).as_bytes())
+                .expect("in");
+        }
+        seeds.push(encoder.finish().expect("in memory"));
+    }
+    run(&seeds, 20_000, &[0x00, 0xff, 0x04, 0x05, 0x03], crate::inflate::check);
+}
+
+#[test]
+fn tar_gz() {
+    use textbook_core::store::{END, file_header};
+    let mut tar = vec![18];
+    for (name, size) in [("a.jpg", 5), ("folder/b.jpg", 600), (&"long/".repeat(40), 3)] {
+        tar.extend_from_slice(&file_header(name.as_bytes(), size, 0));
+        tar.resize(tar.len() + (size as usize).next_multiple_of(512), b'x');
+    }
+    let header = tar[..514].to_vec();
+    tar.extend_from_slice(&END);
+    let mut seeds = vec![tar, header, vec![0], vec![2, 9, 0, 0, 0]];
+    seeds.extend((0..120).map(|at| vec![1, at, 0, at % 4, 0, at, 1]));
+    run(&seeds, 3_000, &[0x00, 0xff, b'0', b'7', b'1', b'x', b'L'], crate::tar_gz::check);
+}

@@ -452,3 +452,12 @@ fn index_small(parts: &Parts, places: &[PathBuf], progress: &Progress) -> Result
     }
     Err(lost(&temporary))
 }
+
+/// Whether the bytes are no page of an index, or one that is the same when it is written
+/// and read anew.
+#[cfg(feature = "fuzzing")]
+#[must_use]
+pub fn page_round_trips(bytes: &[u8]) -> bool {
+    let Some(entries) = page::decode(bytes) else { return true };
+    page::encode(&entries).is_ok_and(|bytes| page::decode(&bytes) == Some(entries))
+}

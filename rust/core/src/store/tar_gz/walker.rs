@@ -68,6 +68,8 @@ pub(super) struct Walker<'a> {
     shift: u64,
     log: Log,
     tar: TarWalk,
+    /// Where the data of the last member ends in the tar, before its padding.
+    data_end: u64,
     is_marked_end: bool,
     has_tar_fault: bool,
     live: Option<Live>,
@@ -177,6 +179,7 @@ impl<'a> Walker<'a> {
                 header: Vec::new(),
                 values: Vec::new(),
             },
+            data_end: tar.at(),
             tar,
             is_marked_end: false,
             has_tar_fault: false,
@@ -214,6 +217,7 @@ impl<'a> Walker<'a> {
         walker.crc = crc32fast::Hasher::new_with_initial_len(point.crc, point.length);
         walker.length = point.length;
         if let Some(begun) = point.begun.clone() {
+            walker.data_end = point.offset.saturating_add(begun.size);
             walker.begin(begun);
         }
         Ok(walker)
@@ -289,11 +293,10 @@ impl<'a> Walker<'a> {
             let header_end = header.saturating_add(BLOCK as u64);
             if !self.run_to(header_end, watch)? {
                 self.finish_live();
-                // A tar may end without its mark, but not inside a member.
-                if self.offset() > header
-                    || self.offset() < header
-                    || !self.tar.is_between_members()
-                {
+                // A tar may end without its mark and without the last padding, but not inside
+                // a member.
+                let is_between = (self.data_end..=header).contains(&self.offset());
+                if !is_between || !self.tar.is_between_members() {
                     return Err(self.error(
                         "the archive ends inside a member: it is cut, or a part is missing",
                     ));
@@ -320,6 +323,7 @@ impl<'a> Walker<'a> {
                 return Ok(false);
             }
             Ok(tar_walk::Event::Member(member)) => {
+                self.data_end = member.data.saturating_add(member.size);
                 (member.name.to_vec(), member.link.to_vec(), member.kind, member.size)
             }
             Err((_, reason)) => {
