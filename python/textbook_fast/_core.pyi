@@ -296,6 +296,7 @@ def index_archive(
     index: str | None,
     rebuild: bool,
     threads: int,
+    sums: dict[str, bytes] | None = None,
     save_every: float = 2.0,
     progress: bool = True,
 ) -> ArchiveInfo: ...

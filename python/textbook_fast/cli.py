@@ -89,6 +89,11 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     index.add_argument(
         "--index", metavar="FILE", help="where the index of an archive is kept (default: beside it)"
     )
+    index.add_argument(
+        "--sha256", metavar="FILE",
+        help="SHA-256 sums of an archive's parts, as sha256sum writes them, to be compared "
+        "along the way",
+    )  # fmt: skip
     index.add_argument("--rebuild", action="store_true", help="build it anew even where it fits")
     show.add_argument("path", metavar="PATH", help="a JSON file or a glob")
     show.add_argument(
@@ -135,7 +140,11 @@ def _index(arguments: argparse.Namespace) -> None:
     archives, files = _core.group_archives(paths)
     rebuild, threads = arguments.rebuild, arguments.threads
     infos = build_index(files, rebuild=rebuild, threads=threads) if files else []
-    of_archives = index_archives(archives, index=arguments.index, rebuild=rebuild, threads=threads)
+    if arguments.sha256 is not None and not archives:
+        raise ValueError("--sha256 gives the sums of an archive's parts, and there is no archive")
+    of_archives = index_archives(
+        archives, index=arguments.index, rebuild=rebuild, threads=threads, sha256=arguments.sha256
+    )
     if arguments.json:
         _print_json([*infos, *of_archives])
         return

@@ -32,8 +32,8 @@ fn compressed(tar: &[u8], level: u32) -> PathBuf {
 }
 
 fn indexed(path: &Path) -> bool {
-    let options =
-        IndexOptions { threads: 1, rebuild: true, path: None, save_every: Duration::from_secs(60) };
+    let save_every = Duration::from_secs(60);
+    let options = IndexOptions { threads: 1, rebuild: true, path: None, save_every, sums: None };
     build_index(&[path.to_owned()], &options, &Progress::default()).is_ok()
 }
 

@@ -1,6 +1,7 @@
 //! Indexes of compressed archives for Python: which files are one archive, and the pass
 //! over it, with its progress and Ctrl-C.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,14 +12,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use textbook_core::index::Progress;
-use textbook_core::store::{self, IndexOptions, IndexSummary};
+use textbook_core::store::{self, IndexOptions, IndexSummary, Sum};
 
 use crate::errors::to_pyerr;
 use crate::watch::{Title, watched};
 
 /// Builds the index of the archive in these parts, or finds that it is there.
 #[pyfunction]
-#[pyo3(signature = (parts, *, index, rebuild, threads, save_every=2.0, progress=true))]
+#[pyo3(signature = (
+    parts, *, index, rebuild, threads, sums=None, save_every=2.0, progress=true
+))]
+#[allow(clippy::too_many_arguments, reason = "keywords of one Python function")]
 #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
 pub fn index_archive(
     py: Python<'_>,
@@ -26,6 +30,7 @@ pub fn index_archive(
     index: Option<PathBuf>,
     rebuild: bool,
     threads: usize,
+    sums: Option<HashMap<OsString, Vec<u8>>>,
     save_every: f64,
     progress: bool,
 ) -> PyResult<Bound<'_, PyDict>> {
@@ -34,7 +39,12 @@ pub fn index_archive(
     };
     let save_every = Duration::try_from_secs_f64(save_every)
         .map_err(|error| PyValueError::new_err(format!("save_every: {error}")))?;
-    let options = IndexOptions { threads, rebuild, path: index, save_every };
+    let sums = sums.map(|sums| {
+        let sums = sums.into_iter().map(|(name, sum)| Ok((name, Sum::try_from(sum)?)));
+        sums.collect::<Result<_, Vec<u8>>>()
+    });
+    let sums = sums.transpose().map_err(|_| PyValueError::new_err("a SHA-256 sum has 32 bytes"))?;
+    let options = IndexOptions { threads, rebuild, path: index, save_every, sums };
     let title = Title { verb: "indexing", path: &first, shows_progress: progress };
     let state = Arc::new(Progress::default());
     let work = {

@@ -70,6 +70,7 @@ fn archive(folder: &TestFolder, links: Links) -> Vec<PathBuf> {
         rebuild: false,
         path: None,
         save_every: std::time::Duration::from_secs(9),
+        sums: None,
     };
     build_index(&parts, &options, &Progress::default()).expect("indexed");
     parts

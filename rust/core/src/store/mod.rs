@@ -30,7 +30,7 @@ pub use tar::{Span, Tar};
 pub use tar_audit::{ArchiveFault, audit};
 #[cfg(feature = "fuzzing")]
 pub use tar_gz::page_round_trips;
-pub use tar_gz::{ArchiveMember, IndexOptions, IndexSummary, TarGz, build_index};
+pub use tar_gz::{ArchiveMember, IndexOptions, IndexSummary, Sum, TarGz, build_index};
 pub use tar_header::{BLOCK, Block, Kind, is_tar_start};
 pub(crate) use tar_index::key;
 pub use tar_scan::{End, Scan, Step, scan};

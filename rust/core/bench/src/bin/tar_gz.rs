@@ -48,6 +48,7 @@ fn pass(archive: &PathBuf, index: &PathBuf, threads: usize) -> u64 {
         rebuild: true,
         path: Some(index.clone()),
         save_every: Duration::from_secs(2),
+        sums: None,
     };
     let summary = build_index(std::slice::from_ref(archive), &options, &Progress::default());
     summary.expect("a right archive").tar_bytes

@@ -1,6 +1,8 @@
 //! The pass that makes an archive's index: may be stopped at any time, and goes on
 //! from its last point; what comes out is the same, byte for byte.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use super::partial::{Partial, Resume};
 use super::parts::Parts;
 use super::point::Point;
 use super::speculate;
+use super::sums::{Sum, Sums};
 use super::walker::{Step, Walker};
 use crate::error::{Error, Result};
 use crate::index::Progress;
@@ -30,12 +33,15 @@ pub(crate) struct Plan {
     pub save_every: Duration,
     /// Each thread inflates so many bytes of the stream before they meet.
     pub stretch: u64,
+    /// The parts' SHA-256 sums by their names, where they are to be compared.
+    pub sums: Option<HashMap<OsString, Sum>>,
 }
 
 impl Plan {
     /// The plan of a pass as users make it.
     pub fn new(threads: usize, is_new: bool) -> Plan {
-        Plan { threads, is_new, save_every: Duration::from_secs(2), stretch: 16 << 20 }
+        let save_every = Duration::from_secs(2);
+        Plan { threads, is_new, save_every, stretch: 16 << 20, sums: None }
     }
 }
 
@@ -66,10 +72,16 @@ pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress
         Some(resume) => resume_at(parts, &partial, resume)?,
         None => Walker::new(parts),
     };
+    partial.know(parts.ids()?)?;
     let resumed_at = partial.resume.as_ref().map_or(0, |resume| resume.point.bit / 8);
     progress.advance(resumed_at)?;
+    let sums = plan.sums.as_ref().map(|by_name| Sums::new(parts, by_name)).transpose()?;
+    if let (Some(sums), Some((right, hash))) = (&sums, partial.summed) {
+        sums.pass_over(right, hash);
+    }
     let mut pass = Pass {
         parts,
+        sums: sums.as_ref(),
         partial: &mut partial,
         page: Vec::new(),
         plan,
@@ -78,17 +90,28 @@ pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress
         saved: Instant::now(),
         met: 0,
     };
-    let damage = match pass.run(&mut walker) {
-        Ok(()) => None,
-        Err(error @ (Error::Format { .. } | Error::Truncated { .. })) => Some(error),
-        Err(error) => return Err(error),
-    };
-    let (last, met) = (std::mem::take(&mut pass.page), pass.met);
+    let (result, wrong) = pass.run_summed(&mut walker, resumed_at)?;
+    let (mut last, met) = (std::mem::take(&mut pass.page), pass.met);
     parts.check_unchanged()?;
+    let mut ends = (walker.offset(), walker.stream_bit().div_ceil(8));
+    let damage = match (result, wrong) {
+        (_, Some((part, error))) => {
+            // What was found in the wrong part is forgotten, so that the next pass goes on
+            // before it.
+            partial.rewind(parts.starts()[part])?;
+            last.clear();
+            let point = partial.resume.as_ref().map(|resume| &resume.point);
+            ends = point.map_or((0, 0), |point| (point.offset, point.bit / 8));
+            Some(error)
+        }
+        (Ok(()), None) => None,
+        (Err(error @ (Error::Format { .. } | Error::Truncated { .. })), None) => Some(error),
+        (Err(error), None) => return Err(error),
+    };
     let about = About {
         members: 0,
-        tar_bytes: walker.offset(),
-        stream_bytes: walker.stream_bit().div_ceil(8),
+        tar_bytes: ends.0,
+        stream_bytes: ends.1,
         is_confirmed: damage.is_none(),
         parts: parts.ids()?,
         root: Vec::new(),
@@ -129,6 +152,7 @@ fn tail_hash(parts: &Parts, point: &Point) -> Result<u64> {
 
 struct Pass<'a> {
     parts: &'a Parts,
+    sums: Option<&'a Sums>,
     partial: &'a mut Partial,
     /// Members that do not fill a page yet.
     page: Vec<Entry>,
@@ -139,7 +163,38 @@ struct Pass<'a> {
     met: usize,
 }
 
+/// A part whose sum is another one, and the error that says so.
+type Wrong = Option<(usize, Error)>;
+
 impl<'a> Pass<'a> {
+    /// Walks to the end, while the parts' sums are compared, if they are known.
+    fn run_summed(
+        &mut self,
+        walker: &mut Walker<'a>,
+        resumed_at: u64,
+    ) -> Result<(Result<()>, Wrong)> {
+        let Some(sums) = self.sums else { return Ok((self.run(walker), None)) };
+        let parts = self.parts;
+        std::thread::scope(|scope| {
+            let beside = scope.spawn(|| sums.run(parts));
+            sums.reach(resumed_at);
+            let result = self.run(walker);
+            match &result {
+                Ok(()) => sums.reach(parts.size()),
+                Err(_) => sums.reach(walker.stream_bit() / 8),
+            }
+            match &result {
+                Ok(()) | Err(Error::Format { .. } | Error::Truncated { .. }) => sums.finish(),
+                Err(_) => sums.stop(),
+            }
+            let wrong = beside.join().map_err(|_| Error::Bug {
+                path: parts.first().to_owned(),
+                message: "the thread that sums up the parts panicked".to_owned(),
+            })??;
+            Ok((result, wrong))
+        })
+    }
+
     /// Walks to the end. Whatever happens, all members found so far are kept.
     fn run(&mut self, walker: &mut Walker<'a>) -> Result<()> {
         let helpers = self.plan.threads.saturating_sub(1) as u64;
@@ -209,8 +264,14 @@ impl<'a> Pass<'a> {
 
     /// To the next header; whether the stream has ended.
     fn step(&mut self, walker: &mut Walker<'a>) -> Result<bool> {
-        let (progress, done) = (self.progress, &mut self.done);
+        let (progress, sums, done) = (self.progress, self.sums, &mut self.done);
         let mut watch = |byte: u64| {
+            if let Some(sums) = sums {
+                sums.reach(byte);
+                if sums.is_wrong() {
+                    return Err(Error::Stopped);
+                }
+            }
             let new = byte.saturating_sub(*done);
             *done = byte.max(*done);
             progress.advance(new)
@@ -223,6 +284,10 @@ impl<'a> Pass<'a> {
             Step::Header if is_due && self.page.is_empty() => {
                 let point = walker.point();
                 let tail = tail_hash(self.parts, &point)?;
+                if let Some(sums) = self.sums {
+                    let (right, hash) = sums.right();
+                    self.partial.append_sums(right, hash)?;
+                }
                 self.partial.append_point(point, tail)?;
                 self.saved = Instant::now();
             }
@@ -252,4 +317,11 @@ pub(super) fn complete(parts: &Parts, path: &Path) -> Result<Option<IndexFile>> 
     }
     parts.check_ids(&index.about.parts, usize::MAX)?;
     Ok(Some(index))
+}
+
+/// Compares the parts' sums without a pass.
+pub(super) fn check_sums(parts: &Parts, by_name: &HashMap<OsString, Sum>) -> Result<()> {
+    let sums = Sums::new(parts, by_name)?;
+    sums.reach(parts.size());
+    sums.run(parts)?.map_or(Ok(()), |(_, error)| Err(error))
 }

@@ -15,11 +15,14 @@ mod point;
 mod read;
 mod speculate;
 mod split;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod walker;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +41,7 @@ pub use members::ArchiveMember;
 use page::{Content, Entry, Place, Refused};
 use parts::Parts;
 use split::PartName;
+pub use sums::Sum;
 
 /// An archive up to this size is indexed when it is opened; a larger one only when that
 /// is asked for, since it takes long.
@@ -60,6 +64,9 @@ pub struct IndexOptions {
     pub path: Option<PathBuf>,
     /// A crash loses so much of the pass at most.
     pub save_every: Duration,
+    /// The parts' SHA-256 sums by their file names, which have to be theirs; `None` where
+    /// they are not known.
+    pub sums: Option<HashMap<OsString, Sum>>,
 }
 
 /// What is known of an archive's index.
@@ -114,8 +121,11 @@ pub fn build_index(
         Some(path) => path.clone(),
         None => beside(&parts)?,
     };
-    let plan =
-        Plan { save_every: options.save_every, ..Plan::new(options.threads, options.rebuild) };
+    let plan = Plan {
+        save_every: options.save_every,
+        sums: options.sums.clone(),
+        ..Plan::new(options.threads, options.rebuild)
+    };
     build_at(&parts, &path, &plan, progress)
 }
 
@@ -123,6 +133,9 @@ fn build_at(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress) -> Res
     if !plan.is_new
         && let Some(index) = build::complete(parts, path)?
     {
+        if let Some(sums) = &plan.sums {
+            build::check_sums(parts, sums)?;
+        }
         return Ok(summary(parts, &index));
     }
     let begin = std::time::Instant::now();

@@ -4,6 +4,7 @@
 //! ```text
 //! magic | kind (u8) length (u32) CRC-32C (u32) bytes | kind ... | torn record
 //!         A: the archive's parts   P: a page of members   R: a point to go on from
+//!         S: how many parts have the SHA-256 sums that were given
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -35,6 +36,8 @@ pub(super) struct Partial {
     /// Where each page's bytes are.
     pub pages: Vec<Range<u64>>,
     pub resume: Option<Resume>,
+    /// How many parts, from the first on, had the right sums, and a hash of those.
+    pub summed: Option<(usize, u64)>,
 }
 
 /// Where to go on from.
@@ -61,9 +64,10 @@ impl Partial {
             parts: Vec::new(),
             pages: Vec::new(),
             resume: None,
+            summed: None,
         };
-        if is_new || !partial.load().map_err(|source| partial.io("read", source))? {
-            (partial.length, partial.resume) = (0, None);
+        if is_new || !partial.load(u64::MAX).map_err(|source| partial.io("read", source))? {
+            (partial.length, partial.resume, partial.summed) = (0, None, None);
             partial.pages.clear();
             partial.cut()?;
             partial.parts = parts()?;
@@ -74,8 +78,15 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Reads the records up to the last point; whether there are any that fit.
-    fn load(&mut self) -> std::io::Result<bool> {
+    /// Forgets all after the last point at or before a byte of the stream.
+    pub fn rewind(&mut self, byte: u64) -> Result<()> {
+        self.load(byte).map(drop).map_err(|source| self.io("read", source))
+    }
+
+    /// Reads the records up to the last point at or before a byte of the stream; whether
+    /// there are any that fit.
+    fn load(&mut self, byte: u64) -> std::io::Result<bool> {
+        self.file.rewind()?;
         let mut input = BufReader::with_capacity(1 << 20, &self.file);
         let mut magic = [0; MAGIC.len()];
         let mut parts = None;
@@ -86,6 +97,7 @@ impl Partial {
         }
         // What follows the last point is built again.
         let (mut end, mut kept, mut resume) = (at, 0, None);
+        let (mut sums, mut summed) = (None, None);
         while let Some((kind, bytes)) = read_record(&mut input)? {
             let next = at + (HEAD + bytes.len()) as u64;
             match kind {
@@ -93,10 +105,21 @@ impl Partial {
                     parts = decode_ids(&mut Reader(&bytes));
                     end = next;
                 }
+                // A part was replaced after the point before.
+                b'A' => parts = decode_ids(&mut Reader(&bytes)).or(parts),
                 b'P' => pages.push(at + HEAD as u64..next),
                 b'R' => {
-                    let Some(found) = decode_resume(&bytes) else { break };
+                    let found = decode_resume(&bytes);
+                    let Some(found) = found.filter(|found| found.point.bit / 8 <= byte) else {
+                        break;
+                    };
+                    summed = sums;
                     (end, kept, resume) = (next, pages.len(), Some(found));
+                }
+                b'S' => {
+                    let mut reader = Reader(&bytes);
+                    let right = reader.number().and_then(|right| usize::try_from(right).ok());
+                    sums = right.zip(reader.number());
                 }
                 _ => break,
             }
@@ -105,9 +128,19 @@ impl Partial {
         let Some(parts) = parts else { return Ok(false) };
         pages.truncate(kept);
         (self.parts, self.pages, self.resume, self.length) = (parts, pages, resume, end);
+        self.summed = summed;
         self.file.set_len(end)?;
         self.file.seek(SeekFrom::Start(end))?;
         Ok(true)
+    }
+
+    /// Appends what the parts are now, where a damaged one was replaced.
+    pub fn know(&mut self, parts: Vec<PartId>) -> Result<()> {
+        if parts != self.parts {
+            self.append(b'A', &encode_ids(&parts))?;
+            self.parts = parts;
+        }
+        Ok(())
     }
 
     /// Appends a page.
@@ -127,6 +160,14 @@ impl Partial {
         self.file.sync_data().map_err(|source| self.io("write", source))?;
         self.resume = Some(Resume { point, tail });
         Ok(())
+    }
+
+    /// Appends how many parts have the right sums: it counts with the point after it.
+    pub fn append_sums(&mut self, right: usize, hash: u64) -> Result<()> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, right as u64);
+        put(&mut bytes, hash);
+        self.append(b'S', &bytes)
     }
 
     /// The bytes of a page.

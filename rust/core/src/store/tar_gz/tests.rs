@@ -129,7 +129,8 @@ fn split(folder: &TestFolder, stream: &[u8], parts: usize) -> Vec<PathBuf> {
 }
 
 fn options() -> IndexOptions {
-    IndexOptions { threads: 1, rebuild: false, path: None, save_every: Duration::from_secs(2) }
+    let save_every = Duration::from_secs(2);
+    IndexOptions { threads: 1, rebuild: false, path: None, save_every, sums: None }
 }
 
 fn index(parts: &[PathBuf]) -> Result<IndexSummary> {
@@ -202,7 +203,7 @@ fn the_last_of_two_members_with_one_name_counts() {
 }
 
 fn plan(threads: usize) -> Plan {
-    Plan { threads, is_new: false, save_every: Duration::ZERO, stretch: 300_000 }
+    Plan { threads, is_new: false, save_every: Duration::ZERO, stretch: 300_000, sums: None }
 }
 
 /// Stops a pass after so many looks at whether it should.
