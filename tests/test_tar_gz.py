@@ -9,6 +9,7 @@ import os
 import pickle
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,38 @@ def test_every_kind_reads_as_tarfile_reads_it(
                 file = archive.extractfile(name)
                 assert file is not None
                 assert store.read(name) == file.read()
+
+
+PROGRAMS = {
+    "gzip": ["gzip", "-6"],
+    "gzip -1": ["gzip", "-1"],
+    "pigz": ["pigz", "-p", "2", "-b", "128"],
+    "pigz -i": ["pigz", "-i", "-p", "2", "-b", "128"],
+    "zopfli": ["zopfli", "--i1"],
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_real_programs_compress_reads_as_tarfile_reads_it(
+    name: str, members: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    command = PROGRAMS[name]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed: apt-get install {command[0]}")
+    tar = tmp_path / "set.tar"
+    tar.write_bytes(make_tar(members[:12] if name == "zopfli" else members))
+    stream = subprocess.run([*command, "-c", tar], stdout=subprocess.PIPE, check=True).stdout
+    assert gzip.decompress(stream) == tar.read_bytes()
+    for threads in (1, 2):
+        parts = write_parts(tmp_path / f"of_{threads}", stream)
+        info = index(parts, threads=threads)
+        assert (info["confirmed"], info["tar_bytes"]) == (True, tar.stat().st_size)
+        store = _core.ImageStore(parts)
+        with tarfile.open(tar) as archive:
+            for member in archive:
+                file = archive.extractfile(member)
+                assert file is not None
+                assert store.read(member.name) == file.read()
 
 
 def test_open_in_every_way(
