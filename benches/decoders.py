@@ -118,6 +118,16 @@ def _reused(write: Callable[[], Callable[[bytes, Image], Any]]) -> Maker:
     return make
 
 
+def _simplejpeg_into() -> Any:
+    module = peer("simplejpeg")
+    return lambda data, array: module.decode_jpeg(data, buffer=array)
+
+
+def _imagecodecs_into() -> Any:
+    module = peer("imagecodecs")
+    return lambda data, array: module.jpeg8_decode(data, out=array)
+
+
 GROUPS: dict[str, dict[str, Maker]] = {
     "a fresh array each": {
         "textbook_fast": _ours(),
@@ -130,12 +140,8 @@ GROUPS: dict[str, dict[str, Maker]] = {
     },
     "a reused array": {
         "textbook_fast": _reused(lambda: lambda data, array: decode_jpeg(data, out=array)),
-        "simplejpeg": _reused(
-            lambda: lambda data, array: peer("simplejpeg").decode_jpeg(data, buffer=array)
-        ),
-        "imagecodecs": _reused(
-            lambda: lambda data, array: peer("imagecodecs").jpeg8_decode(data, out=array)
-        ),
+        "simplejpeg": _reused(_simplejpeg_into),
+        "imagecodecs": _reused(_imagecodecs_into),
     },
     "half the size": {
         "textbook_fast": _ours(scale=2),
