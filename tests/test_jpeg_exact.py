@@ -19,7 +19,7 @@ import jpeg_write
 import numpy as np
 import pytest
 from jpeg_cases import Case
-from jpeg_compare import Tally, check_reference, keep_failures, pillow
+from jpeg_compare import Tally, check_reference, compare, keep_failures, pillow, start_levels
 from jpeg_matrix import Mutations, in_batches, run, workers
 from jpeg_mutate import MUTATIONS, put_together, take_apart
 from jpeg_streams import MAKERS, pairwise
@@ -106,6 +106,28 @@ def test_the_writer_writes_the_same_coefficients_in_every_coding() -> None:
                 assert pillow(data)[:2] == expected[:2], case
                 seen[data] += 1
     assert len(seen) > 15, "the streams differ"
+
+
+def test_what_looks_like_an_end_after_a_full_block_belongs_to_the_next_one(
+    tmp_path: Path,
+) -> None:
+    # In the standard tables, differences of -8 to -15 begin with 1010, as ends of blocks do.
+    rng = np.random.default_rng(1)
+    blocks = rng.integers(-3, 4, (6, 9, 64))
+    blocks[..., 63] = rng.choice([-1, 1], (6, 9))
+    blocks[..., 0] = -10 * (np.arange(54).reshape(6, 9) % 8)
+    full = jpeg_write.Component(1, 1, 1, 0, blocks)
+    ones = np.ones(64, np.int64)
+    scan = jpeg_write.Scan((0,))
+    frame = jpeg_write.Frame(72, 48, [full], [ones], [scan], tables="standard")
+    levels = start_levels()
+    try:
+        tally = compare([("full blocks", jpeg_write.write(frame), True)], levels)
+    finally:
+        for level in levels:
+            level.process.communicate()
+    assert_no_failure(tally, tmp_path)
+    assert tally.counts["equal pixels"] == 1
 
 
 def test_huffman_codes_of_the_writer_are_prefix_codes() -> None:
