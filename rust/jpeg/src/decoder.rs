@@ -6,12 +6,13 @@ use textbook_simd::Avx512;
 use textbook_simd::Level;
 
 use crate::JpegError;
-use crate::entropy::{BitReader, Broken, MacroRow, ScanLayout, ScanTables};
+use crate::entropy::{BitReader, Broken, ScanLayout, ScanTables};
 use crate::frame::{self, FrameScratch};
 use crate::header::{Header, read_header};
 use crate::huffman::{Class, code_of_zero};
 use crate::kernels::Kernels;
 use crate::kernels::scalar::Scalar;
+use crate::macro_row::MacroRow;
 use crate::options::{Damage, Options};
 use crate::output::{Destination, Output, RowSink};
 use crate::planes::{Extent, Planes};

@@ -6,21 +6,13 @@
 //! blocks, repeated; blocks with a DC coefficient only take no memory but its value.
 
 use std::hint::select_unpredictable;
+use std::ops::Range;
 
-use crate::huffman::{END_AFTER_VALUE, END_ALONE, Entry, LOOKUP_BITS, Table};
-use crate::tables::ZIGZAG;
-
-/// The coefficients of a block, in rows of 8.
-#[derive(Clone, Copy)]
-#[repr(align(32))]
-pub(crate) struct Block(pub [i16; 64]);
+use crate::huffman::{END_ALONE, Entry, LOOKUP_BITS, Table};
+use crate::macro_row::{FIRST_FULL, FULL_AND_END, MacroRow, PLACES};
 
 /// Most blocks that an MCU can have (T.81 B.2.3).
 pub(crate) const MAX_UNITS: usize = 10;
-
-/// The last place in zigzag order (T.81 figure A.6) that lies in the top left 4 x 4
-/// coefficients together with all before it.
-pub(crate) const LAST_OF_CORNER: u32 = 9;
 
 /// One block of an MCU.
 #[derive(Clone, Copy, Default)]
@@ -197,6 +189,22 @@ impl ScanLayout {
         runs
     }
 
+    /// How far the next code leads in a block with this number in its MCU, at this place,
+    /// and the value after it; `entry` as [`Table::symbol`] wants it. `None` if it is no code.
+    pub(crate) fn take_symbol(
+        &self,
+        bits: &mut BitReader<'_>,
+        (number, place): (usize, u8),
+        entry: Entry,
+        tables: &ScanTables,
+    ) -> Option<(u8, i16)> {
+        bits.refill();
+        let symbol = self.table(number, place, tables).symbol(entry, bits.ahead)?;
+        let value = symbol.value(bits.ahead);
+        bits.consume(symbol.length());
+        Some((symbol.advance, value))
+    }
+
     /// The table of the next code, of a block with this number in its MCU, at this place.
     pub(crate) fn table<'a>(&self, number: usize, place: u8, tables: &'a ScanTables) -> &'a Table {
         let unit = self.units[number % MAX_UNITS];
@@ -205,179 +213,6 @@ impl ScanLayout {
             _ => &tables.ac[usize::from(unit.ac & 3)],
         }
     }
-}
-
-/// The coefficients of one row of MCUs.
-#[derive(Default)]
-pub(crate) struct MacroRow {
-    /// The DC coefficient of each block, MCU by MCU.
-    pub dc: Vec<i16>,
-    /// The coefficients of `coded_blocks`; of the others, all but the first are 0.
-    pub blocks: Vec<Block>,
-    /// The blocks that have more than a DC coefficient.
-    coded_blocks: Vec<CodedBlock>,
-    /// For each MCU, which of its blocks these are: bit `k` for number `k`.
-    pub coded: Vec<u16>,
-    /// How many of `coded_blocks` there are.
-    used: usize,
-    /// The sum that each block ended with, see [`PLACES`].
-    pub sums: Vec<u8>,
-    /// Blocks of MCUs that are more than the one before once more.
-    pub changed: Vec<std::ops::Range<u32>>,
-    /// More blocks than `coded_blocks` may hold something.
-    is_torn: bool,
-}
-
-/// A block that has more than a DC coefficient.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct CodedBlock {
-    /// Where in the row of MCUs it is.
-    pub block: u32,
-    /// The last place in zigzag order that may be other than 0.
-    pub last: u32,
-}
-
-/// Takes the place of a block in a row of MCUs apart, without a division.
-#[derive(Clone, Copy)]
-pub(crate) struct BlocksPerMcu {
-    count: u32,
-    reciprocal: u64,
-}
-
-impl BlocksPerMcu {
-    #[inline(always)]
-    pub(crate) fn new(count: usize) -> BlocksPerMcu {
-        // Rounded up: exact as long as block times count is below 2^32.
-        let count = count.max(1) as u32;
-        BlocksPerMcu { count, reciprocal: (1 << 32) / u64::from(count) + 1 }
-    }
-
-    /// The number of its MCU, and its number in the MCU.
-    #[inline(always)]
-    pub(crate) fn split(self, block: u32) -> (u32, u32) {
-        let mcu = ((u64::from(block) * self.reciprocal) >> 32) as u32;
-        (mcu, block - mcu * self.count)
-    }
-}
-
-/// The sums of blocks that have no more than a DC coefficient: their end with it, or alone.
-pub(crate) const DC_ONLY: [u8; 2] = [END_AFTER_VALUE + 1, END_ALONE + 1];
-
-impl MacroRow {
-    /// Makes room for so many MCUs and forgets what it held.
-    pub(crate) fn start(&mut self, mcus: usize, unit_count: usize) {
-        let count = mcus * unit_count;
-        if self.is_torn {
-            self.blocks.fill(Block([0; 64]));
-        } else {
-            for coded in &self.coded_blocks[..self.used] {
-                self.blocks[coded.block as usize].0 = [0; 64];
-            }
-        }
-        self.used = 0;
-        self.is_torn = true;
-        self.dc.clear();
-        self.dc.resize(count, 0);
-        self.sums.clear();
-        self.sums.resize(count.next_multiple_of(32), DC_ONLY[0]);
-        if self.blocks.len() < count {
-            self.blocks.resize(count, Block([0; 64]));
-            self.coded_blocks.resize(count, CodedBlock::default());
-        }
-        self.coded.clear();
-        self.coded.resize(mcus, 0);
-    }
-
-    /// The blocks that have more than a DC coefficient.
-    pub(crate) fn coded_blocks(&self) -> &[CodedBlock] {
-        &self.coded_blocks[..self.used]
-    }
-
-    /// From differences to DC coefficients, in these MCUs.
-    #[inline(always)]
-    fn add_differences(
-        &mut self,
-        layout: &ScanLayout,
-        predictions: &mut [i16; 4],
-        mcus: &std::ops::Range<usize>,
-    ) {
-        let count = layout.unit_count;
-        for range in &self.changed {
-            let range = range.start as usize..range.end as usize;
-            for (dc, block) in self.dc[range.clone()].iter_mut().zip(&self.blocks[range]) {
-                *dc = block.0[0];
-            }
-        }
-        let dc = &mut self.dc[mcus.start * count..mcus.end * count];
-        let mut first = 0;
-        for units in layout.units[..count].chunk_by(|a, b| a.component == b.component) {
-            let prediction = &mut predictions[usize::from(units[0].component & 3)];
-            *prediction = match (units.len(), count) {
-                (4, 6) => add_up::<4>(dc, *prediction, 6, first),
-                (1, 6) => add_up::<1>(dc, *prediction, 6, first),
-                (1, count) => add_up::<1>(dc, *prediction, count, first),
-                (2, count) => add_up::<2>(dc, *prediction, count, first),
-                (4, count) => add_up::<4>(dc, *prediction, count, first),
-                _ => {
-                    let mut sum = *prediction;
-                    for dc in dc.chunks_exact_mut(count) {
-                        for dc in &mut dc[first..first + units.len()] {
-                            sum = sum.wrapping_add(*dc);
-                            *dc = sum;
-                        }
-                    }
-                    sum
-                }
-            };
-            first += units.len();
-        }
-    }
-
-    /// Finds the blocks that have more than a DC coefficient, when the whole row is decoded.
-    #[inline(always)]
-    pub(crate) fn find_coded(&mut self, count: usize, coded_mask: impl Fn(&[u8; 32]) -> u32) {
-        let per_mcu = BlocksPerMcu::new(count);
-        let (sums, _) = self.sums.as_chunks::<32>();
-        for (chunk, sums) in sums.iter().enumerate() {
-            let mut mask = coded_mask(sums);
-            while mask != 0 {
-                let place = mask.trailing_zeros();
-                mask &= mask - 1;
-                let block = chunk * 32 + place as usize;
-                let last = LASTS[usize::from(sums[place as usize & 31])];
-                self.coded_blocks[self.used] =
-                    CodedBlock { block: block as u32, last: last.into() };
-                self.used += 1;
-                self.blocks[block].0[0] = self.dc[block];
-                let (mcu, number) = per_mcu.split(block as u32);
-                self.coded[mcu as usize] |= 1 << number;
-            }
-        }
-        self.is_torn = false;
-    }
-
-    /// Whether in these blocks all values were within their blocks, and all ends.
-    #[inline(always)]
-    fn is_within(&self, blocks: std::ops::Range<usize>) -> bool {
-        let beyond = |sum: u8| {
-            u8::from(sum.wrapping_sub(FIRST_FULL + 1) < 16)
-                | u8::from(sum.wrapping_sub(FULL_AND_END) < 16)
-        };
-        self.sums[blocks].iter().fold(0, |all, &sum| all | beyond(sum)) == 0
-    }
-}
-
-/// Sums of differences, of `COUNT` blocks from `first` on of each MCU, which has `count`.
-#[inline(always)]
-fn add_up<const COUNT: usize>(dc: &mut [i16], mut sum: i16, count: usize, first: usize) -> i16 {
-    for dc in dc.chunks_exact_mut(count) {
-        let Some(dc) = dc[first..].first_chunk_mut::<COUNT>() else { break };
-        for dc in dc {
-            sum = sum.wrapping_add(*dc);
-            *dc = sum;
-        }
-    }
-    sum
 }
 
 /// Where in the coded data something is wrong.
@@ -405,52 +240,6 @@ impl Broken {
 /// How many look-ups the bits ahead are enough for.
 pub(crate) const LOOKUPS: u32 = 56 / LOOKUP_BITS;
 
-/// Where in a block, in rows of 8, a value is. Given is the sum of the place that the
-/// decoder was at and the advance of the entry read there:
-///
-/// ```text
-///   1 …  64   a value at the place before; at 64 the block is full
-///  81 … 144   the same, and the end of the block
-/// 160 … 223   the end of the block, no value: a 0 where there is one
-/// others      a value beyond the block
-/// ```
-pub(crate) const PLACES: [u8; 256] = {
-    let mut places = [63; 256];
-    let mut place = 0;
-    while place < 64 {
-        places[place + 1] = ZIGZAG[place];
-        places[place + 1 + END_AFTER_VALUE as usize] = ZIGZAG[place];
-        places[place + END_ALONE as usize] = ZIGZAG[place];
-        place += 1;
-    }
-    places
-};
-
-/// The sums of blocks that end without a code for it begin here.
-pub(crate) const FIRST_FULL: u8 = 64;
-
-/// And end here.
-pub(crate) const LAST_FULL: u8 = END_AFTER_VALUE;
-
-/// A block is full, and what comes after it was taken for its end.
-pub(crate) const FULL_AND_END: u8 = FIRST_FULL + END_AFTER_VALUE;
-
-/// The last place in zigzag order that may be other than 0, of a block that ended with
-/// this sum.
-const LASTS: [u8; 256] = {
-    let mut lasts = [0; 256];
-    let mut place = 0;
-    while place < 64 {
-        lasts[place + 1] = place as u8;
-        if place < 63 {
-            lasts[place + 1 + END_AFTER_VALUE as usize] = place as u8;
-            lasts[place + 1 + END_ALONE as usize] = place as u8;
-        }
-        place += 1;
-    }
-    lasts
-};
-
 type Lookup = [Entry; 1 << LOOKUP_BITS];
 
 /// Where the entries of a block of an MCU come from: its AC table, and the DC table of the
@@ -461,9 +250,6 @@ struct Step<'a> {
     next_dc: &'a Lookup,
 }
 
-/// How many blocks there is room for behind an MCU's first one.
-const WINDOW: usize = 16;
-
 /// Decodes MCUs symbol by symbol, each code searched by its length, to find what is wrong
 /// and where.
 #[cold]
@@ -471,7 +257,7 @@ fn decode_slowly(
     bits: &mut BitReader<'_>,
     end_bit: usize,
     (layout, tables): (&ScanLayout, &ScanTables),
-    mcus: &std::ops::Range<usize>,
+    mcus: &Range<usize>,
     row: &mut MacroRow,
 ) -> Result<(), Broken> {
     let count = layout.unit_count;
@@ -485,16 +271,14 @@ fn decode_slowly(
         *values = [0; 64];
         let mut place = 0;
         while place < 64 {
-            bits.refill();
-            let table = layout.table(block % count, place, tables);
-            let symbol = table.symbol(Entry::NONE, bits.ahead);
-            let symbol = symbol.ok_or(Broken::NoCode(bits.position()))?;
-            place += symbol.advance;
-            if (65..END_ALONE).contains(&place) {
-                return Err(Broken::RunTooLong(bits.position()));
+            let position = bits.position();
+            let symbol = layout.take_symbol(bits, (block % count, place), Entry::NONE, tables);
+            let (advance, value) = symbol.ok_or(Broken::NoCode(position))?;
+            place += advance;
+            if (FIRST_FULL + 1..END_ALONE).contains(&place) {
+                return Err(Broken::RunTooLong(position));
             }
-            values[usize::from(PLACES[usize::from(place)] & 63)] = symbol.value(bits.ahead);
-            bits.consume(symbol.length());
+            values[usize::from(PLACES[usize::from(place)] & 63)] = value;
         }
         row.sums[block] = place;
     }
@@ -511,12 +295,12 @@ pub(crate) fn decode_mcus(
     (reader, end_bit, predictions): Run<'_, '_>,
     layout: &ScanLayout,
     tables: &ScanTables,
-    mcus: std::ops::Range<usize>,
+    mcus: Range<usize>,
     row: &mut MacroRow,
     decode_changed: impl FnOnce(
         &mut BitReader<'_>,
         (&ScanLayout, &ScanTables),
-        &std::ops::Range<usize>,
+        &Range<usize>,
         &mut MacroRow,
     ) -> bool,
 ) -> Result<(), Broken> {
@@ -545,17 +329,16 @@ pub(crate) fn decode_mcus(
 pub(crate) fn decode_changed(
     reader: &mut BitReader<'_>,
     (layout, tables): (&ScanLayout, &ScanTables),
-    mcus: &std::ops::Range<usize>,
+    mcus: &Range<usize>,
     row: &mut MacroRow,
 ) -> bool {
     // A copy, so that it stays in registers.
     let mut bits = reader.clone();
     let count = layout.unit_count.min(MAX_UNITS);
-    let dc_of =
-        |number: usize| &*tables.dc[usize::from(layout.units[number % count].dc & 3)].lookup;
-    let steps: [Step<'_>; WINDOW] = std::array::from_fn(|number| Step {
-        ac: &tables.ac[usize::from(layout.units[number % count].ac & 3)].lookup,
-        next_dc: dc_of(number + 1),
+    // A power of two, so that no place in it needs a check.
+    let steps: [Step<'_>; MAX_UNITS.next_power_of_two()] = std::array::from_fn(|number| Step {
+        ac: &layout.table(number % count, 1, tables).lookup,
+        next_dc: &layout.table((number + 1) % count, 0, tables).lookup,
     });
     let MacroRow { blocks, sums, changed, .. } = row;
     let end = mcus.end * count;
@@ -563,7 +346,7 @@ pub(crate) fn decode_changed(
     let zero_shift = 64 - layout.zero_length.min(64);
     let mut start = mcus.start * count;
     let mut at = start;
-    let mut lookup = dc_of(0);
+    let mut lookup = &*layout.table(0, 0, tables).lookup;
     let (mut number, mut place) = (0, 0_u8);
     let Step { mut ac, mut next_dc } = steps[0];
     if at >= end {
@@ -593,13 +376,10 @@ pub(crate) fn decode_changed(
                 bits.consume(entry.noisy_length());
                 (entry.advance(), entry.value())
             } else {
+                let symbol = layout.take_symbol(&mut bits, (number, place), entry, tables);
+                let Some(symbol) = symbol else { return false };
                 bits.refill();
-                let table = layout.table(number, place, tables);
-                let Some(symbol) = table.symbol(entry, bits.ahead) else { return false };
-                let value = symbol.value(bits.ahead);
-                bits.consume(symbol.length());
-                bits.refill();
-                (symbol.advance, value)
+                symbol
             };
             let mut sum = place.wrapping_add(advance);
             if sum == FULL_AND_END {
@@ -620,7 +400,7 @@ pub(crate) fn decode_changed(
                 *reader = bits;
                 return true;
             }
-            Step { ac, next_dc } = steps[number % WINDOW];
+            Step { ac, next_dc } = steps[number % steps.len()];
         }
     }
 }

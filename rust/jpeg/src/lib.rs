@@ -32,6 +32,7 @@ mod frame;
 mod header;
 mod huffman;
 mod kernels;
+mod macro_row;
 mod markers;
 mod options;
 mod orientation;

@@ -94,7 +94,7 @@ fn first_of_block<const TOLERANT: bool>(
     table: &CodeTable,
     band: Band,
     progress: &mut Progress,
-    block: &mut crate::entropy::Block,
+    block: &mut crate::macro_row::Block,
     mask: &mut u64,
 ) -> Result<(), Broken> {
     let mut place = band.first;
@@ -126,7 +126,7 @@ fn first_of_block<const TOLERANT: bool>(
 /// Sets a coefficient. Beyond the block, libjpeg puts it at the last place.
 #[inline(always)]
 fn put<const TOLERANT: bool>(
-    block: &mut crate::entropy::Block,
+    block: &mut crate::macro_row::Block,
     mask: &mut u64,
     place: u32,
     value: i32,
@@ -185,7 +185,7 @@ fn refine_block<const TOLERANT: bool>(
     band: Band,
     band_mask: u64,
     progress: &mut Progress,
-    block: &mut crate::entropy::Block,
+    block: &mut crate::macro_row::Block,
     mask: &mut u64,
 ) -> Result<(), Broken> {
     // What was not 0 before this scan, from the current place on.
@@ -239,7 +239,7 @@ fn refine_block<const TOLERANT: bool>(
 
 /// Reads a correction bit for each of these coefficients, which are not 0.
 #[inline(always)]
-fn correct(bits: &mut Bits<'_>, block: &mut crate::entropy::Block, which: u64, shift: u32) {
+fn correct(bits: &mut Bits<'_>, block: &mut crate::macro_row::Block, which: u64, shift: u32) {
     let mut left = which;
     while left != 0 {
         bits.refill();
@@ -280,7 +280,7 @@ impl Interleaved<'_> {
         mut decode: impl FnMut(
             &mut Bits<'_>,
             Unit,
-            &mut crate::entropy::Block,
+            &mut crate::macro_row::Block,
             &mut u64,
         ) -> Result<(), Broken>,
     ) -> Result<usize, Broken> {

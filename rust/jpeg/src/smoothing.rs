@@ -10,7 +10,7 @@
 //! 20 21 22 23 24
 //! ```
 
-use crate::entropy::Block;
+use crate::macro_row::Block;
 use crate::store::Store;
 use crate::tables::{Quantization, ZIGZAG};
 

@@ -1,8 +1,8 @@
 //! All coefficients of a picture, for what cannot be transformed row by row: progressive
 //! scans, and components that come one after the other. Knows neither bits nor pixels.
 
-use crate::entropy::Block;
 use crate::header::Header;
+use crate::macro_row::Block;
 use crate::planes::Extent;
 
 /// Memory for more blocks than this (12 MB of coefficients) is given back after a picture.

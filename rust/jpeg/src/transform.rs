@@ -1,9 +1,10 @@
 //! From coefficients to the pixels of the planes, at any size of a block. Knows neither
 //! coded data nor colors.
 
-use crate::entropy::{Block, CodedBlock, LAST_OF_CORNER, MAX_UNITS, MacroRow, Unit};
+use crate::entropy::{MAX_UNITS, Unit};
 use crate::kernels::reduced::flat_pixel_of_size;
 use crate::kernels::{Job, Kernels, PlaneMut};
+use crate::macro_row::{Block, BlocksPerMcu, CodedBlock, LAST_OF_CORNER, MacroRow};
 use crate::planes::{Plane, Planes};
 use crate::scan::ScanHeader;
 use crate::smoothing::Smoothing;
@@ -110,13 +111,14 @@ pub(crate) fn transform_row<K: Kernels>(
             *is_wanted = plane.block > 1;
         }
     }
+    let per_mcu = BlocksPerMcu::new(units.len());
     for &CodedBlock { block, last } in macro_row.coded_blocks() {
-        let block = block as usize;
-        let (mcu, number) = (block / units.len(), block % units.len());
+        let (mcu, number) = per_mcu.split(block);
+        let (mcu, number) = (mcu as usize, number as usize % MAX_UNITS);
         let (first, step) = places[number];
         if is_wanted[number] {
             let component = usize::from(units[number].component);
-            jobs.push(component, block, first + mcu * step, last <= LAST_OF_CORNER);
+            jobs.push(component, block as usize, first + mcu * step, last <= LAST_OF_CORNER);
         }
     }
     let mut sizes = [8; 4];

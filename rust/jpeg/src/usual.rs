@@ -14,10 +14,11 @@
 
 use std::ops::Range;
 
-use crate::entropy::{BlocksPerMcu, CodedBlock, LAST_OF_CORNER, MacroRow, Unit};
+use crate::entropy::Unit;
 use crate::flat::{Filling, FlatRow, Span};
 use crate::kernels::scalar::flat_pixel;
 use crate::kernels::{Job, Kernels, PlaneMut, RowsMut};
+use crate::macro_row::{BlocksPerMcu, CodedBlock, LAST_OF_CORNER, MacroRow};
 use crate::planes::{Plane, Planes, Upsampling};
 use crate::stages::{Clock, Stage};
 use crate::tables::Quantization;

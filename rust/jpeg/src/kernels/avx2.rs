@@ -19,9 +19,8 @@ use super::scalar::{
     F_2_562, F_3_072,
 };
 use super::{Job, PlaneMut, Rows, RowsMut};
-use crate::entropy::{
-    self, BitReader, Block, Broken, DC_ONLY, MacroRow, Run, ScanLayout, ScanTables,
-};
+use crate::entropy::{self, BitReader, Broken, Run, ScanLayout, ScanTables};
+use crate::macro_row::{Block, DC_ONLY, MacroRow};
 use crate::tables::Quantization;
 
 /// Proof that the CPU has AVX2, and the kernels that need it; with AVX-512, those that

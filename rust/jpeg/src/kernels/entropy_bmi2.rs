@@ -12,11 +12,9 @@
 use std::arch::asm;
 use std::ops::Range;
 
-use crate::entropy::{
-    BitReader, Block, FIRST_FULL, FULL_AND_END, LAST_FULL, LOOKUPS, MAX_UNITS, MacroRow, PLACES,
-    ScanLayout, ScanTables,
-};
+use crate::entropy::{BitReader, LOOKUPS, MAX_UNITS, ScanLayout, ScanTables};
 use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS};
+use crate::macro_row::{Block, FIRST_FULL, FULL_AND_END, LAST_FULL, MacroRow, PLACES};
 
 /// A block of an MCU.
 #[derive(Clone, Copy)]
@@ -302,19 +300,17 @@ pub(super) fn decode_changed(
                 sums[position.at] = FIRST_FULL;
                 position.next_block(count);
             }
-            _ if position.place == 0 && position.number == 0 => {
-                let most = (sums.len() - position.at) / count;
-                let zeros = layout.take_zeros(reader, most) * count;
+            // An MCU without any change, perhaps, or a code that is not in the table.
+            _ => {
+                let mut zeros = 0;
+                if position.place == 0 && position.number == 0 {
+                    zeros = layout.take_zeros(reader, (sums.len() - position.at) / count) * count;
+                }
                 if zeros > 0 {
                     changed(begin..position.at);
                     position.at += zeros;
                     begin = position.at;
                 } else if !decode_symbol(scan, reader, (blocks, sums), &mut position) {
-                    return false;
-                }
-            }
-            _ => {
-                if !decode_symbol(scan, reader, (blocks, sums), &mut position) {
                     return false;
                 }
             }
@@ -331,14 +327,12 @@ fn decode_symbol(
     (blocks, sums): (&mut [Block], &mut [u8]),
     position: &mut Position,
 ) -> bool {
-    reader.refill();
-    let table = layout.table(position.number, position.place, tables);
-    let Some(symbol) = table.symbol(Entry::NONE, reader.ahead) else { return false };
-    let sum = position.place.wrapping_add(symbol.advance);
-    let natural = usize::from(PLACES[usize::from(sum)] & 63);
-    blocks[position.at].0[natural] = symbol.value(reader.ahead);
+    let place = (position.number, position.place);
+    let symbol = layout.take_symbol(reader, place, Entry::NONE, tables);
+    let Some((advance, value)) = symbol else { return false };
+    let sum = position.place.wrapping_add(advance);
+    blocks[position.at].0[usize::from(PLACES[usize::from(sum)] & 63)] = value;
     sums[position.at] = sum;
-    reader.consume(symbol.length());
     if sum >= FIRST_FULL {
         position.next_block(layout.unit_count);
     } else {

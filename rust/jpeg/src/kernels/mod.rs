@@ -19,7 +19,8 @@ pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
 
-use crate::entropy::{BitReader, Block, Broken, MacroRow, ScanLayout, ScanTables};
+use crate::entropy::{BitReader, Broken, ScanLayout, ScanTables};
+use crate::macro_row::{Block, MacroRow};
 use crate::tables::Quantization;
 
 /// A block to be transformed: its place in the list of blocks, and the place of its top

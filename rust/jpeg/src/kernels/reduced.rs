@@ -6,7 +6,7 @@
 //! 4 x 4   all but row and column 4          2 x 2   rows and columns 0, 1, 3, 5, 7
 //! ```
 
-use crate::entropy::Block;
+use crate::macro_row::Block;
 use crate::tables::Quantization;
 
 // 13-bit fixed point constants.

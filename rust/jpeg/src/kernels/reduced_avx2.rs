@@ -12,7 +12,7 @@ use super::reduced::{
     F_1_847, F_2_172, F_2_562, F_3_624, idct_4x4_block,
 };
 use super::{Job, PlaneMut};
-use crate::entropy::Block;
+use crate::macro_row::Block;
 use crate::tables::Quantization;
 
 /// Row `y` of the table in both halves.

@@ -3,7 +3,8 @@
 //! encoder can write both are the same as its C code.
 
 use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
-use crate::entropy::{self, BitReader, Block, Broken, DC_ONLY, MacroRow, ScanLayout, ScanTables};
+use crate::entropy::{self, BitReader, Broken, ScanLayout, ScanTables};
+use crate::macro_row::{Block, DC_ONLY, MacroRow};
 use crate::tables::Quantization;
 
 /// Plain Rust.

@@ -2,7 +2,7 @@
 
 use super::scalar::Scalar;
 use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
-use crate::entropy::Block;
+use crate::macro_row::Block;
 
 /// Numbers that look random and are the same each time (xorshift).
 struct Numbers(u64);

@@ -1,0 +1,220 @@
+//! What the entropy decoder makes of a row of MCUs: DC coefficients, and the blocks that
+//! have more. Knows no bits.
+
+use std::ops::Range;
+
+use crate::entropy::ScanLayout;
+use crate::huffman::{END_AFTER_VALUE, END_ALONE};
+use crate::tables::ZIGZAG;
+
+/// The coefficients of a block, in rows of 8.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+pub(crate) struct Block(pub [i16; 64]);
+
+/// The last place in zigzag order (T.81 figure A.6) that lies in the top left 4 x 4
+/// coefficients together with all before it.
+pub(crate) const LAST_OF_CORNER: u32 = 9;
+
+/// Where in a block, in rows of 8, a value is. Given is the sum of the place that the
+/// decoder was at and the advance of the entry read there:
+///
+/// ```text
+///   1 …  64   a value at the place before; at 64 the block is full
+///  81 … 144   the same, and the end of the block
+/// 160 … 223   the end of the block, no value: a 0 where there is one
+/// others      a value beyond the block
+/// ```
+pub(crate) const PLACES: [u8; 256] = {
+    let mut places = [63; 256];
+    let mut place = 0;
+    while place < 64 {
+        places[place + 1] = ZIGZAG[place];
+        places[place + 1 + END_AFTER_VALUE as usize] = ZIGZAG[place];
+        places[place + END_ALONE as usize] = ZIGZAG[place];
+        place += 1;
+    }
+    places
+};
+
+/// The sums of blocks that end without a code for it begin here.
+pub(crate) const FIRST_FULL: u8 = 64;
+
+/// And end here.
+pub(crate) const LAST_FULL: u8 = END_AFTER_VALUE;
+
+/// A block is full, and what comes after it was taken for its end.
+pub(crate) const FULL_AND_END: u8 = FIRST_FULL + END_AFTER_VALUE;
+
+/// The last place in zigzag order that may be other than 0, of a block that ended with
+/// this sum.
+const LASTS: [u8; 256] = {
+    let mut lasts = [0; 256];
+    let mut place = 0;
+    while place < 64 {
+        lasts[place + 1] = place as u8;
+        if place < 63 {
+            lasts[place + 1 + END_AFTER_VALUE as usize] = place as u8;
+            lasts[place + 1 + END_ALONE as usize] = place as u8;
+        }
+        place += 1;
+    }
+    lasts
+};
+
+/// The coefficients of one row of MCUs.
+#[derive(Default)]
+pub(crate) struct MacroRow {
+    /// The DC coefficient of each block, MCU by MCU.
+    pub dc: Vec<i16>,
+    /// The coefficients of `coded_blocks`; of the others, all but the first are 0.
+    pub blocks: Vec<Block>,
+    /// The blocks that have more than a DC coefficient.
+    coded_blocks: Vec<CodedBlock>,
+    /// For each MCU, which of its blocks these are: bit `k` for number `k`.
+    pub coded: Vec<u16>,
+    /// The sum that each block ended with, see [`PLACES`].
+    pub sums: Vec<u8>,
+    /// Blocks of MCUs that are more than the one before once more.
+    pub changed: Vec<Range<u32>>,
+    /// More blocks than `coded_blocks` may hold something.
+    is_torn: bool,
+}
+
+/// A block that has more than a DC coefficient.
+#[derive(Clone, Copy)]
+pub(crate) struct CodedBlock {
+    /// Where in the row of MCUs it is.
+    pub block: u32,
+    /// The last place in zigzag order that may be other than 0.
+    pub last: u32,
+}
+
+/// Takes the place of a block in a row of MCUs apart, without a division.
+#[derive(Clone, Copy)]
+pub(crate) struct BlocksPerMcu {
+    count: u32,
+    reciprocal: u64,
+}
+
+impl BlocksPerMcu {
+    #[inline(always)]
+    pub(crate) fn new(count: usize) -> BlocksPerMcu {
+        // Rounded up: exact as long as block times count is below 2^32.
+        let count = count.max(1) as u32;
+        BlocksPerMcu { count, reciprocal: (1 << 32) / u64::from(count) + 1 }
+    }
+
+    /// The number of its MCU, and its number in the MCU.
+    #[inline(always)]
+    pub(crate) fn split(self, block: u32) -> (u32, u32) {
+        let mcu = ((u64::from(block) * self.reciprocal) >> 32) as u32;
+        (mcu, block - mcu * self.count)
+    }
+}
+
+/// The sums of blocks that have no more than a DC coefficient: their end with it, or alone.
+pub(crate) const DC_ONLY: [u8; 2] = [END_AFTER_VALUE + 1, END_ALONE + 1];
+
+impl MacroRow {
+    /// Makes room for so many MCUs and forgets what it held.
+    pub(crate) fn start(&mut self, mcus: usize, unit_count: usize) {
+        let count = mcus * unit_count;
+        if self.is_torn {
+            self.blocks.fill(Block([0; 64]));
+        } else {
+            for coded in &self.coded_blocks {
+                self.blocks[coded.block as usize].0 = [0; 64];
+            }
+        }
+        self.coded_blocks.clear();
+        self.is_torn = true;
+        self.dc.clear();
+        self.dc.resize(count, 0);
+        self.sums.clear();
+        self.sums.resize(count.next_multiple_of(32), DC_ONLY[0]);
+        if self.blocks.len() < count {
+            self.blocks.resize(count, Block([0; 64]));
+        }
+        self.coded.clear();
+        self.coded.resize(mcus, 0);
+    }
+
+    /// The blocks that have more than a DC coefficient.
+    pub(crate) fn coded_blocks(&self) -> &[CodedBlock] {
+        &self.coded_blocks
+    }
+
+    /// From differences to DC coefficients, in these MCUs.
+    #[inline(always)]
+    pub(crate) fn add_differences(
+        &mut self,
+        layout: &ScanLayout,
+        predictions: &mut [i16; 4],
+        mcus: &Range<usize>,
+    ) {
+        let count = layout.unit_count;
+        for range in &self.changed {
+            let range = range.start as usize..range.end as usize;
+            for (dc, block) in self.dc[range.clone()].iter_mut().zip(&self.blocks[range]) {
+                *dc = block.0[0];
+            }
+        }
+        let dc = &mut self.dc[mcus.start * count..mcus.end * count];
+        let mut first = 0;
+        for units in layout.units[..count].chunk_by(|a, b| a.component == b.component) {
+            let prediction = &mut predictions[usize::from(units[0].component & 3)];
+            // The usual kinds with numbers that the compiler knows.
+            *prediction = match (units.len(), count) {
+                (4, 6) => add_up(dc, *prediction, 6, first..first + 4),
+                (1, 6) => add_up(dc, *prediction, 6, first..first + 1),
+                (1, _) => add_up(dc, *prediction, count, first..first + 1),
+                (own, _) => add_up(dc, *prediction, count, first..first + own),
+            };
+            first += units.len();
+        }
+    }
+
+    /// Finds the blocks that have more than a DC coefficient, when the whole row is decoded.
+    #[inline(always)]
+    pub(crate) fn find_coded(&mut self, count: usize, coded_mask: impl Fn(&[u8; 32]) -> u32) {
+        let per_mcu = BlocksPerMcu::new(count);
+        let (sums, _) = self.sums.as_chunks::<32>();
+        for (chunk, sums) in sums.iter().enumerate() {
+            let mut mask = coded_mask(sums);
+            while mask != 0 {
+                let place = mask.trailing_zeros();
+                mask &= mask - 1;
+                let block = chunk * 32 + place as usize;
+                let last = LASTS[usize::from(sums[place as usize & 31])];
+                self.coded_blocks.push(CodedBlock { block: block as u32, last: last.into() });
+                self.blocks[block].0[0] = self.dc[block];
+                let (mcu, number) = per_mcu.split(block as u32);
+                self.coded[mcu as usize] |= 1 << number;
+            }
+        }
+        self.is_torn = false;
+    }
+
+    /// Whether in these blocks all values were within their blocks, and all ends.
+    #[inline(always)]
+    pub(crate) fn is_within(&self, blocks: Range<usize>) -> bool {
+        let beyond = |sum: u8| {
+            u8::from(sum.wrapping_sub(FIRST_FULL + 1) < 16)
+                | u8::from(sum.wrapping_sub(FULL_AND_END) < 16)
+        };
+        self.sums[blocks].iter().fold(0, |all, &sum| all | beyond(sum)) == 0
+    }
+}
+
+/// Sums of differences, of these blocks of each MCU, which has `count`.
+#[inline(always)]
+fn add_up(dc: &mut [i16], mut sum: i16, count: usize, own: Range<usize>) -> i16 {
+    for dc in dc.chunks_exact_mut(count) {
+        for dc in &mut dc[own.clone()] {
+            sum = sum.wrapping_add(*dc);
+            *dc = sum;
+        }
+    }
+    sum
+}
