@@ -1,78 +1,22 @@
 //! The pass over a compressed text (inflate, all checksums, checkpoints, the JSON's
-//! records, the index written) beside plain inflate of zlib-rs into a buffer, on the same
-//! bytes.
+//! records, the index written) beside plain inflate.
 //!
 //!     cargo run --release --bin text_stream -- CORPUS.json.gz [ROUNDS]
-//!
-//! They take turns; the best of each counts. The file is read before, so that it lies in
-//! the page cache for both. CPU time for one thread, time on the clock for two.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
-use rustix::time::{ClockId, clock_gettime};
 use textbook_core::index::{self, LongPass, Options};
 use textbook_core::source::{Access, Source};
 use textbook_simd::Level;
 
-fn cpu_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-/// What a body took: CPU seconds of the process, seconds on the clock, and its result.
-fn timed<T>(body: impl FnOnce() -> T) -> (f64, f64, T) {
-    let (cpu, clock) = (cpu_seconds(), Instant::now());
-    let result = body();
-    (cpu_seconds() - cpu, clock.elapsed().as_secs_f64(), result)
-}
-
-fn zlib_rs(compressed: &[u8]) -> u64 {
-    // 15 + 16: gzip.
-    let mut inflate = zlib_rs::Inflate::new(true, 15 + 16);
-    let mut out = vec![0; 256 << 10];
-    let mut done = 0;
-    loop {
-        let rest = &compressed[done..];
-        let before = inflate.total_in();
-        let status = inflate.decompress(rest, &mut out, zlib_rs::InflateFlush::NoFlush);
-        done += (inflate.total_in() - before) as usize;
-        if status.expect("a right stream") == zlib_rs::Status::StreamEnd {
-            return inflate.total_out();
-        }
-    }
-}
-
-fn pass(path: &Path, threads: usize) -> u64 {
-    let level = Level::active();
-    let options =
-        Options { threads, recover: false, read_sidecar: false, write_sidecar: true, level };
-    let source = Source::open(path, Access::Map).expect("the file");
-    let opened = index::open(source, options, LongPass::Allowed, &Arc::default());
-    opened.expect("a right text").0.size()
-}
-
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let path = std::path::PathBuf::from(arguments.next().expect("CORPUS.json.gz"));
-    let rounds = arguments.next().map_or(5, |text| text.parse().expect("a number"));
-    let compressed = std::fs::read(&path).expect("the file");
-    let (mut peer, mut one, mut two) = (f64::MAX, (f64::MAX, f64::MAX), f64::MAX);
-    let mut bytes = 0;
-    for _ in 0..rounds {
-        let (cpu, _, found) = timed(|| zlib_rs(&compressed));
-        (peer, bytes) = (peer.min(cpu), found);
-        let (cpu, clock, found) = timed(|| pass(&path, 1));
-        assert_eq!(found, bytes, "both inflate the same");
-        one = (one.0.min(cpu), one.1.min(clock));
-        let (_, clock, found) = timed(|| pass(&path, 2));
-        assert_eq!(found, bytes, "both inflate the same");
-        two = two.min(clock);
-    }
-    let rate = |seconds: f64| bytes as f64 / seconds / 1e6;
-    println!("{bytes} bytes of text in {}, best of {rounds}", compressed.len());
-    println!("zlib-rs, inflate alone: {:.0} MB/s of CPU time", rate(peer));
-    println!("pass, one thread: {:.0} MB/s, {:.2} x zlib-rs", rate(one.0), peer / one.0);
-    println!("pass, two threads: {:.0} MB/s on the clock, {:.2} x one", rate(two), one.1 / two);
+    let (path, rounds) = textbook_core_bench::arguments();
+    textbook_core_bench::compare(&path, "text", rounds, |threads| {
+        let level = Level::active();
+        let options =
+            Options { threads, recover: false, read_sidecar: false, write_sidecar: true, level };
+        let source = Source::open(&path, Access::Map).expect("the file");
+        let opened = index::open(source, options, LongPass::Allowed, &Arc::default());
+        opened.expect("a right text").0.size()
+    });
 }
