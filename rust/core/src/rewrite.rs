@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::index::Progress;
+use crate::index::{Progress, sidecar};
 use crate::keyframe_name::KeyframeName;
 use crate::parts::{Chunk, Parts, pass};
 use crate::record::{Reader, Record, Text, push_escaped};
@@ -88,9 +88,7 @@ pub fn rewrite(
     progress.check()?;
     std::fs::rename(&temporary, out).map_err(io("rename"))?;
     std::mem::forget(file);
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // The name is there; that it survives a loss of power is all that is at stake.
-    let _ = std::fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|it| it.sync_all());
+    sidecar::sync_folder_of(out);
     Ok(report)
 }
 

@@ -178,8 +178,8 @@ pub(super) fn write_pieces(path: &Path, pieces: &[&[u8]]) -> std::io::Result<()>
 /// A rename reaches the disk with its folder. Not all file systems can sync one; what
 /// was renamed is complete or absent in any case.
 pub(crate) fn sync_folder_of(path: &Path) {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
 }
 
 fn write_synced(path: &Path, pieces: &[&[u8]]) -> std::io::Result<()> {

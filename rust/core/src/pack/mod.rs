@@ -319,9 +319,7 @@ impl Pack {
         }
         let io = |source| Error::Io { path: self.out.clone(), action: "write", source };
         std::fs::rename(&self.part, &self.out).map_err(io)?;
-        let folder = self.out.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // Not all file systems can sync a folder; the name is there or not in any case.
-        let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+        sidecar::sync_folder_of(&self.out);
         Ok(index)
     }
 }
