@@ -12,6 +12,7 @@ mod bits;
 mod bmi2;
 pub(crate) mod gzip;
 mod header;
+mod matches;
 mod runs;
 pub(crate) mod stream;
 mod symbols;

@@ -1,11 +1,9 @@
-//! The symbols of a block: literals and matches. The fast loop runs where neither
-//! end is near; near an end the careful one takes a symbol at a time.
-//!
-//! Keyframes are nearly all literals, whose cost is the chain mask, load, shift from
-//! one to the next. So four are taken between refills, and the entry of the next is
-//! loaded before the refill that it does not need.
+//! The symbols of a block: literals and matches. One of the fast loops (see `runs` and
+//! `matches`) runs where neither end is near; near an end the careful one takes a symbol
+//! at a time.
 
 use super::bits::Bits;
+use super::matches;
 use super::runs::{self, Plain, Run, Turned};
 use super::tables::{END_OF_BLOCK, LITERAL, SPECIAL, SUBTABLE, Tables};
 use super::{History, MAX_MATCH, Output, Pending, SLACK};
@@ -59,7 +57,7 @@ pub(super) fn run_all<H: History>(
         let ended = if tables.runs.are_worth_it() {
             run_in_runs(tables, bits, output, &take)?
         } else {
-            run_fast(tables, bits, output)?
+            matches::run(tables, bits, output)?
         };
         if let Some(ended) = ended {
             return Ok(ended);
@@ -70,17 +68,30 @@ pub(super) fn run_all<H: History>(
     }
 }
 
-/// What the fast loop keeps in registers: the input not loaded yet, and the bits ahead.
-struct Ahead<'a> {
+/// What a fast loop keeps in registers: the input not loaded yet, and the bits ahead.
+pub(super) struct Ahead<'a> {
     rest: &'a [u8],
-    bits: u64,
+    pub bits: u64,
     count: usize,
 }
 
-impl Ahead<'_> {
+impl<'a> Ahead<'a> {
+    #[inline(always)]
+    pub fn new(place: &Bits<'a>) -> Ahead<'a> {
+        let rest = place.bytes.get(place.next..).unwrap_or_default();
+        Ahead { rest, bits: place.ahead, count: place.count as usize }
+    }
+
+    /// Puts the place where it is back.
+    #[inline(always)]
+    pub fn leave(self, place: &mut Bits<'a>) {
+        place.next = place.bytes.len() - self.rest.len();
+        (place.ahead, place.count) = (self.bits, self.count as u32);
+    }
+
     /// Makes at least 56 bits be there, or says that the input's end is near.
     #[inline(always)]
-    fn refill(&mut self) -> bool {
+    pub fn refill(&mut self) -> bool {
         let Some(word) = self.rest.first_chunk::<8>() else { return false };
         let count = self.count & 63;
         self.bits |= u64::from_le_bytes(*word) << count;
@@ -90,7 +101,7 @@ impl Ahead<'_> {
     }
 
     #[inline(always)]
-    fn consume(&mut self, entry: u32) {
+    pub fn consume(&mut self, entry: u32) {
         self.bits >>= entry & 63;
         self.count = self.count.wrapping_sub(entry as usize & 255);
     }
@@ -105,7 +116,7 @@ impl Ahead<'_> {
 
     /// A match's distance; `None` where the bits are no code of one.
     #[inline(always)]
-    fn distance(&mut self, tables: &Tables) -> Option<usize> {
+    pub fn distance(&mut self, tables: &Tables) -> Option<usize> {
         let mut entry = tables.distance(self.bits);
         if entry & SPECIAL != 0 {
             let is_longer = entry & SUBTABLE != 0;
@@ -119,118 +130,8 @@ impl Ahead<'_> {
     }
 }
 
-/// Takes symbols as long as neither end is near.
-#[inline(always)]
-fn run_fast<H: History>(
-    tables: &Tables,
-    place: &mut Bits<'_>,
-    output: &mut Output<'_, H>,
-) -> Result<Option<Ended>, &'static str> {
-    let rest = place.bytes.get(place.next..).unwrap_or_default();
-    let mut ahead = Ahead { rest, bits: place.ahead, count: place.count as usize };
-    let mut at = output.at;
-    let out = &mut output.out[..output.limit + SLACK];
-    let mut ended = Ok(None);
-    if at + ROOM > out.len() || !ahead.refill() {
-        return ended;
-    }
-    let mut entry = tables.literal(ahead.bits);
-    while at + ROOM <= out.len() {
-        // Four at once, as if all were literals, of 11 bits at most: 44 of 56, so that
-        // the entry after them can be loaded before the refill.
-        let bits1 = ahead.bits >> (entry & 63);
-        let entry1 = tables.literal(bits1);
-        let bits2 = bits1 >> (entry1 & 63);
-        let entry2 = tables.literal(bits2);
-        let bits3 = bits2 >> (entry2 & 63);
-        let entry3 = tables.literal(bits3);
-        let Some(four) = out[at..].first_chunk_mut::<4>() else { break };
-        // Those that are no literals are overwritten.
-        *four = [entry, entry1, entry2, entry3].map(|entry| (entry >> 16) as u8);
-        if entry & entry1 & entry2 & entry3 & LITERAL != 0 {
-            ahead.bits = bits3 >> (entry3 & 63);
-            let consumed = (entry & 255) + (entry1 & 255) + (entry2 & 255) + (entry3 & 255);
-            ahead.count = ahead.count.wrapping_sub(consumed as usize);
-            at += 4;
-            entry = tables.literal(ahead.bits);
-            if ahead.refill() {
-                continue;
-            }
-            break;
-        }
-        if entry & LITERAL != 0 {
-            ahead.consume(entry);
-            at += 1;
-            entry = entry1;
-            if entry & LITERAL != 0 {
-                ahead.consume(entry);
-                at += 1;
-                entry = entry2;
-                if entry & LITERAL != 0 {
-                    ahead.consume(entry);
-                    at += 1;
-                    entry = entry3;
-                }
-            }
-        }
-        if !ahead.refill() {
-            break;
-        }
-        if entry & SPECIAL != 0 {
-            if entry & SUBTABLE != 0 {
-                let below = tables.literal_below(entry, ahead.bits >> (entry & 63));
-                if below & LITERAL != 0 {
-                    out[at] = (below >> 16) as u8;
-                    at += 1;
-                    ahead.consume((entry & 255) + (below & 255));
-                    entry = tables.literal(ahead.bits);
-                    if ahead.refill() {
-                        continue;
-                    }
-                    break;
-                }
-                ahead.consume(entry & 255);
-                entry = below;
-            }
-            if entry & SPECIAL != 0 {
-                if entry & END_OF_BLOCK != 0 {
-                    ahead.consume(entry);
-                    ended = Ok(Some(Ended::Block));
-                } else {
-                    ended = Err(NO_SYMBOL);
-                }
-                break;
-            }
-        }
-        // At most 15 + 5 + 15 + 13 bits of 56.
-        let length = ahead.value(entry);
-        let Some(distance) = ahead.distance(tables) else {
-            ended = Err(NO_DISTANCE);
-            break;
-        };
-        // The entry for the next symbol is on its way while bytes are copied.
-        let has_more = ahead.refill();
-        entry = tables.literal(ahead.bits);
-        let from = at.wrapping_sub(distance);
-        if from < output.guard
-            && let Err(reason) = output.history.demand(out, from, length)
-        {
-            ended = Err(reason);
-            break;
-        }
-        copy_match(out, at, distance, length);
-        at += length;
-        if !has_more {
-            break;
-        }
-    }
-    output.at = at;
-    place.next = place.bytes.len() - ahead.rest.len();
-    (place.ahead, place.count) = (ahead.bits, ahead.count as u32);
-    ended
-}
-
-/// As [`run_fast`], for blocks that are runs of literals with other symbols between.
+/// Takes symbols as long as neither end is near, in blocks that are runs of literals with
+/// other symbols between.
 #[inline(always)]
 fn run_in_runs<H: History>(
     tables: &Tables,
@@ -307,8 +208,8 @@ fn run_in_runs<H: History>(
     ended
 }
 
-const NO_SYMBOL: &str = "bits that are no code of a literal or a length";
-const NO_DISTANCE: &str = "bits that are no code of a distance";
+pub(super) const NO_SYMBOL: &str = "bits that are no code of a literal or a length";
+pub(super) const NO_DISTANCE: &str = "bits that are no code of a distance";
 
 /// The length or distance of an entry; consumes its code and its extra bits.
 #[inline(always)]
@@ -321,22 +222,20 @@ fn value(bits: &mut Bits<'_>, entry: u32) -> usize {
 
 /// Copies a match to `at`; up to [`SLACK`] bytes after it are overwritten.
 #[inline(always)]
-fn copy_match(out: &mut [u8], at: usize, distance: usize, length: usize) {
-    #[inline(always)]
-    fn eight(out: &mut [u8], from: usize, to: usize) {
-        let word: Option<[u8; 8]> = out.get(from..).and_then(|rest| rest.first_chunk()).copied();
-        if let (Some(word), Some(place)) = (word, out.get_mut(to..to + 8)) {
-            place.copy_from_slice(&word);
-        }
-    }
+pub(super) fn copy_match(out: &mut [u8], at: usize, distance: usize, length: usize) {
     let from = at - distance;
-    if distance >= 8 {
-        eight(out, from, at);
-        eight(out, from + 8, at + 8);
-        let mut done = 16;
-        while done < length {
-            eight(out, from + done, at + done);
-            done += 8;
+    if distance >= 32 {
+        let mut done = 0;
+        loop {
+            out.copy_within(from + done..from + done + 32, at + done);
+            done += 32;
+            if done >= length {
+                break;
+            }
+        }
+    } else if distance >= 8 {
+        for done in (0..length).step_by(8) {
+            out.copy_within(from + done..from + done + 8, at + done);
         }
     } else if distance == 1 {
         let byte = out[from];

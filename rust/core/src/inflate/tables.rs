@@ -10,6 +10,7 @@
 //! Bits 0 to 7 say how much is consumed. A code longer than the root table's index
 //! leads to a subtable behind it.
 
+use super::matches::Pairs;
 use super::runs::Runs;
 
 /// The root table of literals and lengths is indexed by so many bits.
@@ -53,6 +54,8 @@ pub(super) struct NoCode;
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     pub runs: Runs,
+    /// Of blocks whose runs are not worth it.
+    pub pairs: Pairs,
     pub literals: [u32; LITERAL_ENTRIES],
     pub distances: [u32; DISTANCE_ENTRIES],
 }
@@ -61,6 +64,7 @@ impl Tables {
     pub fn new() -> Box<Tables> {
         Box::new(Tables {
             runs: Runs::new(),
+            pairs: Pairs::new(),
             literals: [INVALID; LITERAL_ENTRIES],
             distances: [INVALID; DISTANCE_ENTRIES],
         })
@@ -72,6 +76,9 @@ impl Tables {
         let (counts, symbols) = sort(literals, &mut sorted);
         build(&mut self.literals, LITERAL_BITS, &counts, symbols, &LITERAL_VALUES)?;
         self.runs.build(&counts, symbols);
+        if !self.runs.are_worth_it() {
+            self.pairs.build(&self.literals);
+        }
         let (counts, symbols) = sort(distances, &mut sorted);
         build(&mut self.distances, DISTANCE_BITS, &counts, symbols, &DISTANCE_VALUES)
     }
