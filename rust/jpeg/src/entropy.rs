@@ -158,13 +158,11 @@ impl ScanLayout {
 }
 
 impl ScanLayout {
-    /// The bits of an MCU without any change, left aligned, and which bits these are.
-    pub(crate) fn zero_pattern_and_mask(&self) -> (u64, u64) {
-        match self.zero_length {
-            1..=56 => (self.zero_pattern, u64::MAX << (64 - self.zero_length)),
-            // Bits that are no such MCU.
-            _ => (0, u64::MAX),
-        }
+    /// The bits of an MCU without any change, right aligned, and how many they are, if they
+    /// are at most 56.
+    pub(crate) fn zero_bits(&self) -> Option<(u64, u32)> {
+        let length = self.zero_length;
+        (1..=56).contains(&length).then(|| (self.zero_pattern >> (64 - length), length))
     }
 
     /// A block is full, so that what was read with its last value as its end belongs to the
@@ -261,8 +259,6 @@ fn decode_slowly(
     row: &mut MacroRow,
 ) -> Result<(), Broken> {
     let count = layout.unit_count;
-    row.changed.clear();
-    row.changed.push((mcus.start * count) as u32..(mcus.end * count) as u32);
     for block in mcus.start * count..mcus.end * count {
         if block % count == 0 && bits.position() > end_bit {
             return Err(Broken::TooShort);
@@ -304,7 +300,6 @@ pub(crate) fn decode_mcus(
         &mut MacroRow,
     ) -> bool,
 ) -> Result<(), Broken> {
-    row.changed.clear();
     let count = layout.unit_count;
     let mut bits = reader.clone();
     if !decode_changed(&mut bits, (layout, tables), &mcus, row)
@@ -340,12 +335,10 @@ pub(crate) fn decode_changed(
         ac: &layout.table(number % count, 1, tables).lookup,
         next_dc: &layout.table((number + 1) % count, 0, tables).lookup,
     });
-    let MacroRow { blocks, sums, changed, .. } = row;
     let end = mcus.end * count;
-    let (blocks, sums) = (&mut blocks[..end], &mut sums[..end]);
+    let (blocks, sums) = (&mut row.blocks[..end], &mut row.sums[..end]);
     let zero_shift = 64 - layout.zero_length.min(64);
-    let mut start = mcus.start * count;
-    let mut at = start;
+    let mut at = mcus.start * count;
     let mut lookup = &*layout.table(0, 0, tables).lookup;
     let (mut number, mut place) = (0, 0_u8);
     let Step { mut ac, mut next_dc } = steps[0];
@@ -358,11 +351,7 @@ pub(crate) fn decode_changed(
             let is_inside = number as u64 | u64::from(place);
             if (bits.ahead ^ layout.zero_pattern) >> (zero_shift & 63) | is_inside == 0 {
                 let runs = layout.take_zeros(&mut bits, (end - at) / count);
-                if start < at {
-                    changed.push(start as u32..at as u32);
-                }
                 at += runs * count;
-                start = at;
                 if at >= end {
                     *reader = bits;
                     return true;
@@ -396,7 +385,6 @@ pub(crate) fn decode_changed(
             number = select_unpredictable(number == count, 0, number);
             at += usize::from(is_end);
             if at >= end {
-                changed.push(start as u32..at as u32);
                 *reader = bits;
                 return true;
             }

@@ -73,10 +73,9 @@ pub(crate) struct MacroRow {
     coded_blocks: Vec<CodedBlock>,
     /// For each MCU, which of its blocks these are: bit `k` for number `k`.
     pub coded: Vec<u16>,
-    /// The sum that each block ended with, see [`PLACES`].
+    /// The sum that each block ended with, see [`PLACES`]; [`UNCHANGED`] in MCUs that are the
+    /// one before once more.
     pub sums: Vec<u8>,
-    /// Blocks of MCUs that are more than the one before once more.
-    pub changed: Vec<Range<u32>>,
     /// More blocks than `coded_blocks` may hold something.
     is_torn: bool,
 }
@@ -113,8 +112,12 @@ impl BlocksPerMcu {
     }
 }
 
-/// The sums of blocks that have no more than a DC coefficient: their end with it, or alone.
-pub(crate) const DC_ONLY: [u8; 2] = [END_AFTER_VALUE + 1, END_ALONE + 1];
+/// In place of the sums of MCUs that are the one before once more.
+pub(crate) const UNCHANGED: u8 = 0;
+
+/// The sums of blocks that have no more than a DC coefficient: unchanged, their end with it,
+/// or alone.
+pub(crate) const DC_ONLY: [u8; 3] = [UNCHANGED, END_AFTER_VALUE + 1, END_ALONE + 1];
 
 impl MacroRow {
     /// Makes room for so many MCUs and forgets what it held.
@@ -132,7 +135,7 @@ impl MacroRow {
         self.dc.clear();
         self.dc.resize(count, 0);
         self.sums.clear();
-        self.sums.resize(count.next_multiple_of(32), DC_ONLY[0]);
+        self.sums.resize(count.next_multiple_of(32), UNCHANGED);
         if self.blocks.len() < count {
             self.blocks.resize(count, Block([0; 64]));
         }
@@ -153,26 +156,41 @@ impl MacroRow {
         predictions: &mut [i16; 4],
         mcus: &Range<usize>,
     ) {
-        let count = layout.unit_count;
-        for range in &self.changed {
-            let range = range.start as usize..range.end as usize;
-            for (dc, block) in self.dc[range.clone()].iter_mut().zip(&self.blocks[range]) {
-                *dc = block.0[0];
+        let components = layout.units.map(|unit| usize::from(unit.component & 3));
+        match components[..layout.unit_count] {
+            // The usual kinds with numbers that the compiler knows.
+            [0, 0, 0, 0, 1, 2] => self.add_up([0, 0, 0, 0, 1, 2], predictions, mcus),
+            [0, 0, 1, 2] => self.add_up([0, 0, 1, 2], predictions, mcus),
+            [0, 1, 2] => self.add_up([0, 1, 2], predictions, mcus),
+            [0] => self.add_up([0], predictions, mcus),
+            _ => self.add_up(&components[..layout.unit_count], predictions, mcus),
+        }
+    }
+
+    /// The same; `components`: whose blocks an MCU has.
+    #[inline(always)]
+    fn add_up(
+        &mut self,
+        components: impl AsRef<[usize]>,
+        predictions: &mut [i16; 4],
+        mcus: &Range<usize>,
+    ) {
+        let components = components.as_ref();
+        let count = components.len();
+        let blocks = mcus.start * count..mcus.end * count;
+        let (dc, sums) = (&mut self.dc[blocks.clone()], &self.sums[blocks.clone()]);
+        let mcus = dc.chunks_exact_mut(count).zip(self.blocks[blocks].chunks_exact(count));
+        let mut sums_of = *predictions;
+        for ((dc, blocks), sums) in mcus.zip(sums.chunks_exact(count)) {
+            let is_changed = sums[0] != UNCHANGED;
+            for ((dc, block), &component) in dc.iter_mut().zip(blocks).zip(components) {
+                if is_changed {
+                    sums_of[component] = sums_of[component].wrapping_add(block.0[0]);
+                }
+                *dc = sums_of[component];
             }
         }
-        let dc = &mut self.dc[mcus.start * count..mcus.end * count];
-        let mut first = 0;
-        for units in layout.units[..count].chunk_by(|a, b| a.component == b.component) {
-            let prediction = &mut predictions[usize::from(units[0].component & 3)];
-            // The usual kinds with numbers that the compiler knows.
-            *prediction = match (units.len(), count) {
-                (4, 6) => add_up(dc, *prediction, 6, first..first + 4),
-                (1, 6) => add_up(dc, *prediction, 6, first..first + 1),
-                (1, _) => add_up(dc, *prediction, count, first..first + 1),
-                (own, _) => add_up(dc, *prediction, count, first..first + own),
-            };
-            first += units.len();
-        }
+        *predictions = sums_of;
     }
 
     /// Finds the blocks that have more than a DC coefficient, when the whole row is decoded.
@@ -205,16 +223,4 @@ impl MacroRow {
         };
         self.sums[blocks].iter().fold(0, |all, &sum| all | beyond(sum)) == 0
     }
-}
-
-/// Sums of differences, of these blocks of each MCU, which has `count`.
-#[inline(always)]
-fn add_up(dc: &mut [i16], mut sum: i16, count: usize, own: Range<usize>) -> i16 {
-    for dc in dc.chunks_exact_mut(count) {
-        for dc in &mut dc[own.clone()] {
-            sum = sum.wrapping_add(*dc);
-            *dc = sum;
-        }
-    }
-    sum
 }

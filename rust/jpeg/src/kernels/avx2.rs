@@ -183,8 +183,9 @@ fn find_coded(row: &mut MacroRow, count: usize) {
     let dc_only = DC_ONLY.map(|sum| _mm256_set1_epi8(sum.cast_signed()));
     row.find_coded(count, |sums| {
         let sums = load_u8x32(sums);
-        let [with_it, alone] = dc_only.map(|sum| _mm256_cmpeq_epi8(sums, sum));
-        !_mm256_movemask_epi8(_mm256_or_si256(with_it, alone)).cast_unsigned()
+        let equal = dc_only.map(|sum| _mm256_cmpeq_epi8(sums, sum));
+        let any = _mm256_or_si256(_mm256_or_si256(equal[0], equal[1]), equal[2]);
+        !_mm256_movemask_epi8(any).cast_unsigned()
     });
 }
 

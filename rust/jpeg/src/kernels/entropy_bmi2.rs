@@ -16,6 +16,18 @@ use crate::entropy::{BitReader, LOOKUPS, MAX_UNITS, ScanLayout, ScanTables};
 use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS};
 use crate::macro_row::{Block, FIRST_FULL, FULL_AND_END, LAST_FULL, MacroRow, PLACES};
 
+/// Where in a block a value is, as [`PLACES`], with the top bit set for sums of full blocks.
+const PLACES_AND_FULL: [u8; 256] = {
+    let mut places = PLACES;
+    let mut sum = FIRST_FULL as usize;
+    while sum <= LAST_FULL as usize {
+        places[sum] |= 1 << 7;
+        sum += 1;
+    }
+    places[FULL_AND_END as usize] |= 1 << 7;
+    places
+};
+
 /// A block of an MCU.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -28,14 +40,20 @@ struct Step {
     next: *const Step,
 }
 
-/// What the loop reads.
-#[repr(C)]
+/// What the loop reads. It lies at addresses whose low six bits are 0.
+#[repr(C, align(64))]
 struct Context {
     places: [u8; 256],
     zero: u64,
-    /// The bits of an MCU without any change, left aligned, and which bits these are.
+    /// The bits of an MCU without any change, how many they are, and how far to shift others
+    /// to compare them.
     pattern: u64,
-    mask: u64,
+    pattern_length: u64,
+    pattern_shift: u64,
+    /// The first block of an MCU, how many there are, and their bytes.
+    first_step: *const Step,
+    mcu_blocks: u64,
+    mcu_bytes: u64,
     /// Where the sums end.
     sums_end: *const u8,
     /// The last place that has eight bytes to read.
@@ -58,21 +76,22 @@ struct Position {
 impl Position {
     fn next_block(&mut self, count: usize) {
         self.at += 1;
-        self.number = (self.number + 1) % count;
+        self.number += 1;
+        if self.number == count {
+            self.number = 0;
+        }
         self.place = 0;
     }
 }
 
 /// Why the loop stopped: all blocks are decoded.
 const DONE: u64 = 0;
-/// Here may be an MCU without any change.
-const ZERO: u64 = 1;
 /// The code is not in the table.
-const LONG: u64 = 2;
+const LONG: u64 = 1;
 /// The bytes end.
-const SHORT: u64 = 3;
+const SHORT: u64 = 2;
 /// A block is full, and what comes after it was taken for its end.
-const FULL: u64 = 4;
+const FULL: u64 = 3;
 
 /// Makes sure that 56 bits are ahead: of eight bytes those that fit.
 macro_rules! refill {
@@ -95,16 +114,17 @@ macro_rules! refill {
 }
 
 /// Asks for lines of the cache that the row of MCUs will be written to: here is time for it.
+/// Not into the first cache, which the look-up tables need.
 macro_rules! prefetch {
     () => {
         "
         mov rax, [rsi + {upcoming}]
         cmp rax, [rsi + {upcoming_end}]
         jae 21f
-        prefetchw [rax]
-        prefetchw [rax + 64]
-        prefetchw [rax + 128]
-        prefetchw [rax + 192]
+        prefetcht1 [rax]
+        prefetcht1 [rax + 64]
+        prefetcht1 [rax + 128]
+        prefetcht1 [rax + 192]
         add rax, 256
         mov [rsi + {upcoming}], rax
         21:
@@ -112,25 +132,35 @@ macro_rules! prefetch {
     };
 }
 
-/// From an entry in `ecx`: its place in the block.
-macro_rules! place {
+/// Whether the bits ahead are those of an MCU without any change.
+macro_rules! compare_pattern {
     () => {
         "
-        movzx edx, ch
-        add edx, r13d
-        movzx r12d, byte ptr [rsi + rdx]
+        shrx rax, r8, rbx
+        cmp rax, [rsi + {pattern}]
         "
     };
 }
 
-/// Stores the value in `ax`.
+/// Goes on by the bits and to the place of the entry in `ecx`, which `rax` is the number of.
+macro_rules! take {
+    () => {
+        "
+        add r13b, [r10 + rax*4 + 1]
+        movzx edx, word ptr [r10 + rax*4 + 2]
+        movzx r12d, byte ptr [rsi + r13 + {places}]
+        shlx r8, r8, rcx
+        sub r9d, ecx
+        "
+    };
+}
+
+/// Stores the value in `dx`.
 macro_rules! store {
     () => {
         "
-        mov [r14 + r12*2], ax
-        mov [r15], dl
-        lea eax, [rdx - {first_full}]
-        cmp eax, {last_full} - {first_full}
+        mov [r14 + r12*2], dx
+        mov [rbp + r15], r13b
         "
     };
 }
@@ -140,17 +170,14 @@ macro_rules! go_on {
     () => {
         "
         mov r10, [r11 + {ac}]
-        mov r13d, edx
-        test cl, cl
-        cmovs r10, [r11 + {next_dc}]
-        cmovs r11, [r11 + {next}]
-        cmovs r13d, [rsi + {zero}]
-        lea rax, [r15 + 1]
-        cmovs r15, rax
         lea rax, [r14 + {block}]
-        cmovs r14, rax
-        cmp r15, [rsi + {sums_end}]
-        jae 70f
+        add cl, cl
+        cmovc r10, [r11 + {next_dc}]
+        cmovc r11, [r11 + {next}]
+        cmovc r13d, [rsi + {zero}]
+        cmovc r14, rax
+        adc r15, 0
+        jz 70f
         "
     };
 }
@@ -160,32 +187,19 @@ macro_rules! step {
     ($full:literal, $on:literal) => {
         concat!(
             "
-            // An MCU without any change?
-            mov rax, r8
-            xor rax, [rsi + {pattern}]
-            test rax, [rsi + {mask}]
-            jz 50f
-            mov rax, r8
-            shr rax, {shift}
+            shrx rax, r8, rsi
             mov ecx, [r10 + rax*4]
             test cl, 63
             jz 60f
-            shlx r8, r8, rcx
-            sub r9d, ecx
             ",
-            place!(),
+            take!(),
             "
-            mov eax, ecx
-            shr eax, 16
-            ",
-            store!(),
-            "
-            jbe ",
+            test r12b, r12b
+            js ",
             $full,
             "f
-            cmp edx, {full_and_end}
-            je 63f
             ",
+            store!(),
             $on,
             ":
             ",
@@ -197,7 +211,21 @@ macro_rules! step {
 /// A block that is full ends without a code.
 macro_rules! full {
     ($full:literal, $on:literal) => {
-        concat!($full, ": or ecx, {ends_block}\n jmp ", $on, "b\n")
+        concat!(
+            $full,
+            ":
+            and r12d, 63
+            ",
+            store!(),
+            "
+            cmp r13b, {last_full}
+            ja 63f
+            or ecx, {ends_block}
+            jmp ",
+            $on,
+            "b
+            "
+        )
     };
 }
 
@@ -212,33 +240,33 @@ macro_rules! computed_step {
             test al, 63
             jz 61f
             // The bits after the code, turned around if the first of them is 0.
-            shlx rax, r8, rax
-            mov rdx, rax
-            sar rdx, 63
-            not rdx
-            xor rax, rdx
-            shr rax, 1
+            shlx rdx, r8, rax
+            mov rax, rdx
+            sar rax, 63
+            not rax
+            xor rdx, rax
+            shr rdx, 1
             mov r12d, ecx
             shr r12d, 24
-            shrx rax, rax, r12
-            xor eax, edx
-            sub eax, edx
+            shrx rdx, rdx, r12
+            xor edx, eax
+            sub edx, eax
             // The code's length and 63 less r12.
-            mov edx, ecx
-            shr edx, 16
-            and edx, 63
-            sub edx, r12d
-            add edx, 63
-            shlx r8, r8, rdx
-            sub r9d, edx
+            mov eax, ecx
+            shr eax, 16
+            and eax, 63
+            sub eax, r12d
+            add eax, 63
+            shlx r8, r8, rax
+            sub r9d, eax
+            movzx eax, ch
+            add r13b, al
+            movzx r12d, byte ptr [rsi + r13 + {places}]
+            test r12b, r12b
+            js 62f
             ",
-            place!(),
             store!(),
-            "
-            ja 62f
-            or ecx, {ends_block}
-            62:
-            ",
+            "64:",
             go_on!()
         )
     };
@@ -256,37 +284,34 @@ pub(super) fn decode_changed(
     let (layout, tables) = scan;
     let count = layout.unit_count;
     let (start, end) = (mcus.start * count, mcus.end * count);
-    let MacroRow { blocks, sums, changed, .. } = row;
-    let (blocks, sums) = (&mut blocks[start..end], &mut sums[start..end]);
+    let (blocks, sums) = (&mut row.blocks[start..end], &mut row.sums[start..end]);
     let Some(last_word) = reader.bytes.len().checked_sub(8) else { return false };
-    let (pattern, mask) = layout.zero_pattern_and_mask();
+    let nothing = std::ptr::null();
+    let mut steps = [Step { ac: nothing, next_dc: nothing, next: std::ptr::null() }; MAX_UNITS];
+    let first_step = steps.as_ptr();
+    for (number, step) in steps[..count].iter_mut().enumerate() {
+        let next = if number + 1 == count { 0 } else { number + 1 };
+        step.ac = layout.table(number, 1, tables).lookup.as_ptr();
+        step.next_dc = layout.table(next, 0, tables).lookup.as_ptr();
+        step.next = first_step.wrapping_add(next);
+    }
+    // Shifted by 8, nothing equals this.
+    let (pattern, length) = layout.zero_bits().unwrap_or((u64::MAX, 56));
     let mut context = Context {
-        places: PLACES,
+        places: PLACES_AND_FULL,
         zero: 0,
         pattern,
-        mask,
+        pattern_length: length.into(),
+        pattern_shift: 64 - u64::from(length),
+        first_step,
+        mcu_blocks: count as u64,
+        mcu_bytes: (count * size_of::<Block>()) as u64,
         sums_end: sums.as_ptr_range().end,
         last_word: reader.bytes[last_word..].as_ptr(),
         upcoming: upcoming.as_ptr(),
         upcoming_end: upcoming.as_ptr_range().end,
     };
-    let nothing = std::ptr::null();
-    let mut steps = [Step { ac: nothing, next_dc: nothing, next: std::ptr::null() }; MAX_UNITS];
-    let first = steps.as_ptr();
-    for (number, step) in steps[..count].iter_mut().enumerate() {
-        let next = (number + 1) % count;
-        step.ac = layout.table(number, 1, tables).lookup.as_ptr();
-        step.next_dc = layout.table(next, 0, tables).lookup.as_ptr();
-        step.next = first.wrapping_add(next);
-    }
-    let mut changed = |run: Range<usize>| {
-        if !run.is_empty() {
-            changed.push((start + run.start) as u32..(start + run.end) as u32);
-        }
-    };
     let mut position = Position { at: 0, number: 0, place: 0 };
-    // Where the MCUs begin that are not passed over.
-    let mut begin = 0;
     while position.at < sums.len() {
         if reader.at > last_word {
             return false;
@@ -300,23 +325,13 @@ pub(super) fn decode_changed(
                 sums[position.at] = FIRST_FULL;
                 position.next_block(count);
             }
-            // An MCU without any change, perhaps, or a code that is not in the table.
             _ => {
-                let mut zeros = 0;
-                if position.place == 0 && position.number == 0 {
-                    zeros = layout.take_zeros(reader, (sums.len() - position.at) / count) * count;
-                }
-                if zeros > 0 {
-                    changed(begin..position.at);
-                    position.at += zeros;
-                    begin = position.at;
-                } else if !decode_symbol(scan, reader, (blocks, sums), &mut position) {
+                if !decode_symbol(scan, reader, (blocks, sums), &mut position) {
                     return false;
                 }
             }
         }
     }
-    changed(begin..position.at);
     true
 }
 
@@ -341,13 +356,25 @@ fn decode_symbol(
     true
 }
 
+/// How far the bits ahead are shifted to be the number of an entry. The loop has the
+/// context's address and this in one register, as shifts look at its low six bits only.
+const SHIFT: usize = 64 - LOOKUP_BITS as usize;
+
+/// Where a field of the context lies from there.
+macro_rules! field {
+    ($name:ident) => {
+        std::mem::offset_of!(Context, $name) as isize - SHIFT as isize
+    };
+}
+
 /// Decodes symbols until something is in the way; returns what.
 ///
 /// ```text
-/// r8  bits ahead             r12  for the moment         rsi  the context
+/// r8  bits ahead             r12  for the moment         rsi  the context and SHIFT
 /// r9  how many               r13  the place in the block rdi  the next bytes
-/// r10 the look-up's table    r14  the block              eax, ecx, edx  for the moment;
-/// r11 the block's step       r15  its sum                               ecx: the entry
+/// r10 the look-up's table    r14  the block              rbp  where the sums end
+/// r11 the block's step       r15  0 less blocks to come  rbx  the shift of the pattern
+/// eax, ecx, edx  for the moment; ecx: the entry
 /// ```
 ///
 /// # Safety
@@ -366,28 +393,45 @@ unsafe fn run(
 ) -> u64 {
     let lookup = layout.table(position.number, position.place, tables).lookup.as_ptr();
     let (first_step, step) = (steps.as_ptr(), &raw const steps[position.number]);
-    let (first_byte, first_sum) =
-        (reader.bytes[reader.at..].as_ptr(), sums[position.at..].as_mut_ptr());
-    let (mut last_byte, mut last_sum, mut last_step) = (first_byte, first_sum, step);
+    let first_byte = reader.bytes[reader.at..].as_ptr();
+    let (mut last_byte, mut last_step) = (first_byte, step);
     let mut count = u64::from(reader.count);
     let mut in_block = u64::from(position.place);
+    let mut to_come = position.at.cast_signed() - sums.len().cast_signed();
     let status: u64;
     // SAFETY: What is read: eight bytes at `rdi`, which is compared with `last_word` before;
-    // entries of whole tables, as the shift leaves so many bits; places, as a sum is at most
-    // 63 + 160; the steps, of which each names another one. What is written: a coefficient,
-    // whose place is below 64, of the block at `r14`, and the sum at `r15`. Both begin at the
-    // same place of slices of the same length, go on together, and end the loop where the
-    // sums end. A place is at most 63 where a look-up begins: sums from 64 on end the
-    // block, either by their entry or as full ones.
+    // entries of whole tables, as the shift leaves so many bits; places, as a sum is a byte;
+    // the steps, of which each names another one. What is written: a coefficient, whose place
+    // is below 64, of the block at `r14`, and a sum at `rbp + r15`. Both begin at the same
+    // place of slices of the same length, go on together, by one or from the beginning of an
+    // MCU by one MCU, and end the loop where the sums end; there are whole MCUs. A place is at
+    // most 63 where a look-up begins: sums from 64 on end the block, either by their entry or
+    // as full ones.
     unsafe {
         asm!(
-            "20:",
+            "
+            push rbx
+            push rbp
+            mov rbx, [rsi + {pattern_shift}]
+            mov rbp, [rsi + {sums_end}]
+            20:
+            ",
             refill!(),
             prefetch!(),
+            compare_pattern!(),
+            "je 50f",
             step!("30", "31"),
+            compare_pattern!(),
+            "je 50f",
             step!("32", "33"),
+            compare_pattern!(),
+            "je 50f",
             step!("34", "35"),
+            compare_pattern!(),
+            "je 50f",
             step!("36", "37"),
+            compare_pattern!(),
+            "je 50f",
             step!("38", "39"),
             "jmp 20b",
             full!("30", "31"),
@@ -395,12 +439,46 @@ unsafe fn run(
             full!("34", "35"),
             full!("36", "37"),
             full!("38", "39"),
+            "
+            // Perhaps an MCU without any change; the bits ahead may have been too few.
+            50:
+            ",
+            refill!(),
+            compare_pattern!(),
+            "
+            jne 51f
+            test r13d, r13d
+            jnz 51f
+            cmp r11, [rsi + {first_step}]
+            jne 51f
+            52:
+            mov eax, [rsi + {pattern_length}]
+            shlx r8, r8, rax
+            sub r9d, eax
+            add r14, [rsi + {mcu_bytes}]
+            add r15, [rsi + {mcu_blocks}]
+            jz 70f
+            ",
+            refill!(),
+            compare_pattern!(),
+            "
+            je 52b
+            51:
+            ",
+            step!("40", "41"),
+            "jmp 20b",
+            full!("40", "41"),
             "60:",
             computed_step!(),
-            "jmp 20b",
             "
-            50: mov eax, {is_zero}
-            jmp 90f
+            jmp 20b
+            62:
+            and r12d, 63
+            ",
+            store!(),
+            "
+            or ecx, {ends_block}
+            jmp 64b
             61: mov eax, {is_long}
             jmp 90f
             70: mov eax, {is_done}
@@ -409,32 +487,35 @@ unsafe fn run(
             jmp 90f
             80: mov eax, {is_short}
             90:
+            pop rbp
+            pop rbx
             ",
             block = const size_of::<Block>(),
-            pattern = const std::mem::offset_of!(Context, pattern),
-            mask = const std::mem::offset_of!(Context, mask),
-            zero = const std::mem::offset_of!(Context, zero),
-            sums_end = const std::mem::offset_of!(Context, sums_end),
-            upcoming = const std::mem::offset_of!(Context, upcoming),
-            upcoming_end = const std::mem::offset_of!(Context, upcoming_end),
-            last_word = const std::mem::offset_of!(Context, last_word),
+            places = const field!(places),
+            zero = const field!(zero),
+            pattern = const field!(pattern),
+            pattern_length = const field!(pattern_length),
+            pattern_shift = const field!(pattern_shift),
+            first_step = const field!(first_step),
+            mcu_blocks = const field!(mcu_blocks),
+            mcu_bytes = const field!(mcu_bytes),
+            sums_end = const field!(sums_end),
+            upcoming = const field!(upcoming),
+            upcoming_end = const field!(upcoming_end),
+            last_word = const field!(last_word),
             ac = const std::mem::offset_of!(Step, ac),
             next_dc = const std::mem::offset_of!(Step, next_dc),
             next = const std::mem::offset_of!(Step, next),
-            shift = const 64 - LOOKUP_BITS,
-            first_full = const FIRST_FULL,
-            last_full = const LAST_FULL,
+            last_full = const LAST_FULL as i8,
             ends_block = const ENDS_BLOCK,
-            is_zero = const ZERO,
             is_long = const LONG,
             is_done = const DONE,
             is_short = const SHORT,
             is_full = const FULL,
-            full_and_end = const FULL_AND_END,
             out("rax") status,
             out("rcx") _,
             out("rdx") _,
-            in("rsi") &raw mut *context,
+            in("rsi") (&raw mut *context).wrapping_byte_add(SHIFT),
             inout("rdi") last_byte,
             inout("r8") reader.ahead,
             inout("r9") count,
@@ -443,14 +524,13 @@ unsafe fn run(
             out("r12") _,
             inout("r13") in_block,
             inout("r14") blocks[position.at..].as_mut_ptr() => _,
-            inout("r15") last_sum,
-            options(nostack),
+            inout("r15") to_come,
         );
     }
     reader.at += last_byte.addr() - first_byte.addr();
     reader.count = count as u32;
     reader.load();
-    position.at += last_sum.addr() - first_sum.addr();
+    position.at = sums.len().wrapping_add_signed(to_come);
     position.number = (last_step.addr() - first_step.addr()) / size_of::<Step>();
     position.place = in_block as u8;
     status
@@ -458,3 +538,4 @@ unsafe fn run(
 
 // Five look-ups between two refills.
 const _: () = assert!(LOOKUPS >= 5);
+const _: () = assert!(SHIFT < align_of::<Context>());
