@@ -8,7 +8,7 @@
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
-use crate::huffman::{END_ALONE, Entry, LOOKUP_BITS, Table};
+use crate::huffman::{END_ALONE, Entry, Lookup, MAX_LENGTH, Table};
 use crate::macro_row::{FIRST_FULL, FULL_AND_END, MacroRow, PLACES};
 
 /// Most blocks that an MCU can have (T.81 B.2.3).
@@ -236,9 +236,7 @@ impl Broken {
 }
 
 /// How many look-ups the bits ahead are enough for.
-pub(crate) const LOOKUPS: u32 = 56 / LOOKUP_BITS;
-
-type Lookup = [Entry; 1 << LOOKUP_BITS];
+pub(crate) const LOOKUPS: u32 = 56 / MAX_LENGTH;
 
 /// Where the entries of a block of an MCU come from: its AC table, and the DC table of the
 /// next block.
@@ -360,10 +358,11 @@ pub(crate) fn decode_changed(
                     continue 'more;
                 }
             }
-            let entry = lookup[(bits.ahead >> (64 - LOOKUP_BITS)) as usize];
+            let entry = lookup.entry(bits.ahead);
             let (advance, value) = if entry.is_found() {
+                let value = entry.value(bits.ahead);
                 bits.consume(entry.noisy_length());
-                (entry.advance(), entry.value())
+                (entry.advance(), value)
             } else {
                 let symbol = layout.take_symbol(&mut bits, (number, place), entry, tables);
                 let Some(symbol) = symbol else { return false };

@@ -3,11 +3,13 @@
 //!
 //! ```text
 //! bits ahead, left aligned:  code | extra bits | code of the end | what follows
-//!                            └────── one look-up, if it is that short ─────┘
+//!                            └───┘ the look-up sees the code
+//!                            └─ and all of this where it is that short ─┘
 //! ```
-//! An entry says how many bits it is about, how far it leads in the block and which value
-//! it puts there. A value that does not fit into the look-up is computed, a code that does
-//! not fit is searched by its length, as T.81 F.2.2.3 does.
+//! An entry says how many bits it is about, how far it leads in the block, and where in
+//! [`VALUES`] the value lies that it puts there, to be found with the extra bits. Tables are
+//! small, for they and the coefficients share the first cache. A code that does not fit is
+//! looked up in a second table.
 //!
 //! Keyframes bring their own tables, so making one is cheap: each code's entries lie side
 //! by side, and are filled in the order of the codes.
@@ -15,7 +17,16 @@
 use crate::tables::HuffmanSpec;
 
 /// How many bits a look-up sees.
-pub(crate) const LOOKUP_BITS: u32 = 11;
+pub(crate) const LOOKUP_BITS: u32 = 10;
+
+/// Most extra bits that an entry's value may have.
+const MAX_SIZE: u32 = 8;
+
+/// Most bits that an entry is about.
+pub(crate) const MAX_LENGTH: u32 = LOOKUP_BITS + MAX_SIZE;
+
+/// Most extra bits of a value that is looked up together with the end of the block.
+const MAX_SIZE_BEFORE_END: u32 = 5;
 
 /// What the end of the block adds to the advance of the value before it.
 pub(crate) const END_AFTER_VALUE: u8 = 80;
@@ -76,8 +87,57 @@ impl Symbol {
 
 /// The value of these extra bits, so many of them: below zero if the first of them is 0.
 #[inline(always)]
-fn extend(bits: i32, size: u32) -> i32 {
+const fn extend(bits: i32, size: u32) -> i32 {
     if bits < 1 << size >> 1 { bits - (1 << size) + 1 } else { bits }
+}
+
+/// The values that entries put into blocks. The place of one is the sum of a selector and
+/// the extra bits; the low eight bits of a selector are the number of these.
+///
+/// ```text
+/// selector             its values
+/// 256 x size + size    all of that size, from 1 to 8
+/// 256 x row            without extra bits, row by row from FIRST_CONSTANT on: -31 … 31
+/// ```
+pub(crate) static VALUES: [i16; VALUES_LENGTH] = {
+    let mut values = [0; VALUES_LENGTH];
+    let mut size = 1;
+    while size <= MAX_SIZE {
+        let mut bits = 0;
+        while bits < 1 << size {
+            let place = selector(size) as usize + bits as usize;
+            values[place] = extend(bits, size) as i16;
+            bits += 1;
+        }
+        size += 1;
+    }
+    let mut value = -MAX_CONSTANT;
+    while value <= MAX_CONSTANT {
+        values[constant(value) as usize] = value as i16;
+        value += 1;
+    }
+    values
+};
+
+/// The values of the largest size end in the row before this one.
+const FIRST_CONSTANT: i32 = MAX_SIZE.cast_signed() + 2;
+
+/// The largest value that has a place without extra bits.
+const MAX_CONSTANT: i32 = (1 << MAX_SIZE_BEFORE_END) - 1;
+
+const VALUES_LENGTH: usize = 256 * (FIRST_CONSTANT + 2 * MAX_CONSTANT + 1) as usize;
+
+/// What selects the values of this size, at most [`MAX_SIZE`].
+const fn selector(size: u32) -> u16 {
+    match size {
+        0 => constant(0),
+        _ => (size << 8 | size) as u16,
+    }
+}
+
+/// What selects this value, without extra bits.
+const fn constant(value: i32) -> u16 {
+    ((FIRST_CONSTANT + MAX_CONSTANT + value) << 8) as u16
 }
 
 /// In an [`Entry`]: the block ends there.
@@ -86,9 +146,9 @@ pub(crate) const ENDS_BLOCK: u32 = 1 << 7;
 /// What a look-up finds.
 ///
 /// bits 0–5: how many bits it is about; bit 7: whether the block ends there; 8–15: how far
-/// it leads in the block; 16–31: the value that it puts there.
+/// it leads in the block; 16–31: what selects the value that it puts there, see [`VALUES`].
 ///
-/// Where bits 0–5 are 0, the value still has to be computed: bits 16–21 are the length of its
+/// Where bits 0–5 are 0, the value still has to be computed: bits 16–20 are the length of its
 /// code (0 if that is longer than the look-up), 24–29 are 63 less its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
@@ -97,15 +157,21 @@ pub(crate) struct Entry(u32);
 impl Entry {
     pub(crate) const NONE: Entry = Entry(0);
 
-    fn new(length: u32, advance: u8, value: i16) -> Entry {
+    fn new(length: u32, advance: u8, selector: u16) -> Entry {
         let end = if advance > END_AFTER_VALUE { ENDS_BLOCK } else { 0 };
-        let value = u32::from(value.cast_unsigned());
-        Entry(length | end | u32::from(advance) << 8 | value << 16)
+        Entry(length | end | u32::from(advance) << 8 | u32::from(selector) << 16)
     }
 
     fn of_symbol(symbol: Symbol) -> Entry {
         let Symbol { code_length, size, advance } = symbol;
         Entry(u32::from(advance) << 8 | code_length << 16 | (63 - size) << 24)
+    }
+
+    /// The symbol whose value is to be computed; `None` if this is no code.
+    fn symbol(self) -> Option<Symbol> {
+        let [_, advance, code_length, size] = self.0.to_le_bytes();
+        let (code_length, size) = (u32::from(code_length), 63_u32.wrapping_sub(size.into()));
+        (code_length > 0).then_some(Symbol { code_length, size, advance })
     }
 
     /// How many bits it is about, in the lowest six bits; what is above them is noise.
@@ -114,7 +180,7 @@ impl Entry {
         self.0
     }
 
-    /// Whether it says its value.
+    /// Whether its value needs no computing.
     #[inline(always)]
     pub(crate) fn is_found(self) -> bool {
         self.0 & 63 != 0
@@ -127,9 +193,12 @@ impl Entry {
         (self.0 >> 8) as u8
     }
 
+    /// Its value. `ahead`: the bits, left aligned, beginning with the code.
     #[inline(always)]
-    pub(crate) fn value(self) -> i16 {
-        (self.0 >> 16) as i16
+    pub(crate) fn value(self, ahead: u64) -> i16 {
+        let selector = self.0 >> 16;
+        let extra = ahead.rotate_left(self.noisy_length() & 63) & ((1 << (selector & 63)) - 1);
+        VALUES[selector as usize + extra as usize]
     }
 }
 
@@ -180,17 +249,17 @@ impl Codes {
         Symbol::new(*self.symbols.get(place)?, length, self.class)
     }
 
-    /// Calls `fill` for each code of at most `bits` bits, in their order, with the symbol
-    /// and the first of the patterns of so many bits that begin with the code.
-    fn for_each(&self, counts: &[u8; 16], bits: u32, mut fill: impl FnMut(Symbol, usize)) {
+    /// Calls `fill` for each code, in their order, with the symbol and the first of the
+    /// patterns of 16 bits that begin with the code.
+    fn for_each(&self, counts: &[u8; 16], mut fill: impl FnMut(Symbol, usize)) {
         let (mut pattern, mut place) = (0, 0);
-        for length in 1..=bits {
+        for length in 1..=16 {
             for _ in 0..counts[length as usize - 1] {
                 let symbol = self.symbols[place & 255];
                 if let Some(symbol) = Symbol::new(symbol, length, self.class) {
                     fill(symbol, pattern);
                 }
-                pattern += 1 << (bits - length);
+                pattern += 1 << (16 - length);
                 place += 1;
             }
         }
@@ -213,19 +282,55 @@ pub(crate) fn code_of_zero(spec: &HuffmanSpec) -> Option<(u32, u32)> {
     None
 }
 
+/// The entries of a table.
+#[derive(Clone)]
+#[repr(C, align(64))]
+pub(crate) struct Lookup {
+    /// By the bits ahead.
+    entries: [Entry; 1 << LOOKUP_BITS],
+    /// The 16 bits ahead that `long` begins with: all patterns from there on are in it, none
+    /// if this is 2^16.
+    pub long_start: u64,
+    /// Codes that are longer than the look-up. Their values are to be computed.
+    pub long: [Entry; MAX_LONG],
+}
+
+/// Most patterns of 16 bits that [`Lookup::long`] holds.
+const MAX_LONG: usize = 1 << 11;
+
+impl Lookup {
+    const NONE: Lookup = Lookup {
+        entries: [Entry::NONE; 1 << LOOKUP_BITS],
+        long_start: 1 << 16,
+        long: [Entry::NONE; MAX_LONG],
+    };
+
+    /// What is found for these bits.
+    #[inline(always)]
+    pub(crate) fn entry(&self, ahead: u64) -> Entry {
+        self.entries[(ahead >> (64 - LOOKUP_BITS)) as usize]
+    }
+
+    /// What is found for a code that is longer than a look-up; [`Entry::NONE`] if the table
+    /// does not hold it.
+    fn long_entry(&self, ahead: u64) -> Entry {
+        let place = (ahead >> 48).checked_sub(self.long_start);
+        place.and_then(|place| self.long.get(place as usize)).copied().unwrap_or(Entry::NONE)
+    }
+}
+
 /// A table ready for decoding.
 pub(crate) struct Table {
     /// The code of symbol 0, right aligned, and its length: no difference, or the end of a
     /// block.
     pub zero: Option<(u32, u32)>,
-    pub lookup: Box<[Entry; 1 << LOOKUP_BITS]>,
+    pub lookup: Box<Lookup>,
     codes: Codes,
 }
 
 impl Default for Table {
     fn default() -> Table {
-        let lookup = Box::new([Entry::NONE; 1 << LOOKUP_BITS]);
-        Table { zero: None, lookup, codes: Codes::NONE }
+        Table { zero: None, lookup: Box::new(Lookup::NONE), codes: Codes::NONE }
     }
 }
 
@@ -241,40 +346,57 @@ impl Table {
     ) -> Result<(), &'static str> {
         self.codes = Codes::new(spec, class)?;
         self.zero = code_of_zero(spec);
-        let lookup = &mut self.lookup[..];
-        lookup.fill(Entry::NONE);
-        self.codes.for_each(&spec.counts, LOOKUP_BITS, |symbol, pattern| {
-            let (length, advance) = (symbol.length(), symbol.advance);
-            let slots = &mut lookup[pattern..pattern + (1 << (LOOKUP_BITS - symbol.code_length))];
-            if length > LOOKUP_BITS {
+        let Lookup { entries, long_start, long } = &mut *self.lookup;
+        // Codes come in the order of their patterns, the longer ones later.
+        *long_start = u64::from(self.codes.limits[LOOKUP_BITS as usize]);
+        let long_count = (1 << 16) - *long_start as usize;
+        let long = long.get_mut(..long_count).unwrap_or_else(|| {
+            *long_start = 1 << 16;
+            &mut []
+        });
+        entries.fill(Entry::NONE);
+        long.fill(Entry::NONE);
+        self.codes.for_each(&spec.counts, |symbol, pattern| {
+            let Symbol { code_length, size, advance } = symbol;
+            let Some(left) = LOOKUP_BITS.checked_sub(code_length) else {
+                if let Some(place) = pattern.checked_sub(*long_start as usize) {
+                    let slots = &mut long[place..place + (1 << (16 - code_length))];
+                    slots.fill(Entry::of_symbol(symbol));
+                }
+                return;
+            };
+            let first = pattern >> (16 - LOOKUP_BITS);
+            let slots = &mut entries[first..first + (1 << left)];
+            if size > MAX_SIZE {
                 slots.fill(Entry::of_symbol(symbol));
                 return;
             }
-            let left = LOOKUP_BITS - length;
-            let end = end.filter(|&(_, more)| more <= left && advance < END_AFTER_VALUE);
-            for (slots, bits) in slots.chunks_exact_mut(1 << left).zip(0..) {
-                let value = extend(bits, symbol.size) as i16;
-                slots.fill(Entry::new(length, advance, value));
-                if let Some((code, more)) = end {
-                    let first = (code << (left - more)) as usize;
-                    let entry = Entry::new(length + more, advance + END_AFTER_VALUE, value);
-                    slots[first..first + (1 << (left - more))].fill(entry);
-                }
+            slots.fill(Entry::new(code_length + size, advance, selector(size)));
+            let Some((code, more)) = end.filter(|_| advance < END_AFTER_VALUE) else { return };
+            let Some(rest) = left.checked_sub(size + more) else { return };
+            if size > MAX_SIZE_BEFORE_END {
+                return;
+            }
+            let length = code_length + size + more;
+            for (slots, bits) in slots.chunks_exact_mut(1 << (left - size)).zip(0..) {
+                let selector = constant(extend(bits, size));
+                let first = (code << rest) as usize;
+                slots[first..first + (1 << rest)].fill(Entry::new(
+                    length,
+                    advance + END_AFTER_VALUE,
+                    selector,
+                ));
             }
         });
         Ok(())
     }
 
     /// The one symbol ahead, without the end of the block after it; `entry` was looked up
-    /// there and does not say its value, or is [`Entry::NONE`]. `None` if no code begins like
-    /// this.
+    /// there and its value is to be computed, or it is [`Entry::NONE`]. `None` if no code
+    /// begins like this.
     pub(crate) fn symbol(&self, entry: Entry, ahead: u64) -> Option<Symbol> {
-        let [_, advance, code_length, size] = entry.0.to_le_bytes();
-        if code_length > 0 {
-            let (code_length, size) = (code_length.into(), u32::from(63 - size));
-            return Some(Symbol { code_length, size, advance });
-        }
-        self.codes.search(ahead)
+        let entry = if entry == Entry::NONE { self.lookup.long_entry(ahead) } else { entry };
+        entry.symbol().or_else(|| self.codes.search(ahead))
     }
 }
 
@@ -312,6 +434,14 @@ mod tests {
         HuffmanSpec::new(counts, &symbols)
     }
 
+    /// More codes longer than a look-up than the second table has room for.
+    fn only_long() -> HuffmanSpec {
+        let mut counts = [0; 16];
+        counts[10] = 160;
+        let symbols: Vec<u8> = (0..160).map(|code| (code / 10) << 4 | (code % 10 + 1)).collect();
+        HuffmanSpec::new(counts, &symbols)
+    }
+
     fn for_each_pattern(mut check: impl FnMut(u64)) {
         for high in 0..=0xffff_u64 {
             for low in [0, 0x1234_5678_9abc, 0xffff_ffff_ffff, 0x8000_0000_0000] {
@@ -320,13 +450,14 @@ mod tests {
         }
     }
 
-    /// Checks all patterns of a table; returns how many entries say their value, how many
-    /// of these with the end of the block, and how many values are to be computed.
+    /// Checks all patterns of a table; returns how many entries need no computing, how many of
+    /// these have the end of the block, how many values are to be computed, and how many codes
+    /// are longer than a look-up.
     fn check(
         table: &Table,
         spec: &HuffmanSpec,
         (class, end_spec): (Class, Option<&HuffmanSpec>),
-    ) -> [usize; 3] {
+    ) -> [usize; 4] {
         let advance = |symbol: u8| match (class, symbol) {
             (Class::Dc, _) => 1,
             (Class::Ac, 0) => END_ALONE,
@@ -334,11 +465,11 @@ mod tests {
         };
         let is_known =
             |symbol: u8| class == Class::Dc || symbol & 15 > 0 || symbol == 0 || symbol == 0xf0;
-        let mut kinds = [0; 3];
+        let mut kinds = [0; 4];
         for_each_pattern(|ahead| {
             let expected = by_the_letter(spec, ahead).filter(|&(symbol, ..)| is_known(symbol));
             let expected = expected.map(|(symbol, length, value)| (advance(symbol), length, value));
-            let entry = table.lookup[(ahead >> (64 - LOOKUP_BITS)) as usize];
+            let entry = table.lookup.entry(ahead);
             for given in [Entry::NONE, entry] {
                 if given == Entry::NONE || !given.is_found() {
                     let symbol = table.symbol(given, ahead);
@@ -349,6 +480,7 @@ mod tests {
             }
             if !entry.is_found() {
                 kinds[2] += usize::from(entry != Entry::NONE);
+                kinds[3] += usize::from(table.lookup.long_entry(ahead) != Entry::NONE);
                 return;
             }
             kinds[0] += 1;
@@ -362,7 +494,7 @@ mod tests {
                 (advance, length) = (advance + END_AFTER_VALUE, length + more);
             }
             assert_eq!(ends, advance > END_AFTER_VALUE);
-            let found = (entry.advance(), entry.noisy_length() & 63, entry.value());
+            let found = (entry.advance(), entry.noisy_length() & 63, entry.value(ahead));
             assert_eq!(found, (advance, length, value));
         });
         kinds
@@ -370,7 +502,7 @@ mod tests {
 
     #[test]
     fn dc_patterns_decode_as_by_the_letter() {
-        let mut sums = [0; 3];
+        let mut sums = [0; 4];
         for (spec, ac_spec) in [
             (standard::DC_LUMINANCE, standard::AC_LUMINANCE),
             (standard::DC_CHROMINANCE, standard::AC_CHROMINANCE),
@@ -382,17 +514,19 @@ mod tests {
             let kinds = check(&table, &spec, (Class::Dc, Some(&ac_spec)));
             sums.iter_mut().zip(kinds).for_each(|(sum, count)| *sum += count);
         }
-        assert!(sums[0] > 500_000 && sums[1] > 50_000 && sums[2] > 10_000, "{sums:?}");
+        assert!(sums[0] > 500_000 && sums[1] > 50_000 && sums[2] > 1_000, "{sums:?}");
+        assert!(sums[3] > 100, "{sums:?}");
     }
 
     #[test]
     fn ac_patterns_decode_as_by_the_letter() {
-        let mut sums = [0; 3];
+        let mut sums = [0; 4];
         for spec in [
             standard::AC_LUMINANCE,
             standard::AC_CHROMINANCE,
             lopsided([1, 0, 0xf0, 2, 0x11, 0xf1].into_iter().chain(0x21..0x2a)),
             lopsided([0, 1, 0xf0, 0x51, 0x0a, 0x10].into_iter().chain(0x61..0x6b)),
+            only_long(),
         ] {
             let mut table = Table::default();
             for end in [code_of_zero(&spec), None] {
@@ -401,7 +535,8 @@ mod tests {
                 sums.iter_mut().zip(kinds).for_each(|(sum, count)| *sum += count);
             }
         }
-        assert!(sums.iter().all(|&count| count > 20_000), "{sums:?}");
+        assert!(sums[0] > 500_000 && sums[1] > 20_000 && sums[2] > 1_000, "{sums:?}");
+        assert!(sums[3] > 5_000, "{sums:?}");
     }
 
     #[test]

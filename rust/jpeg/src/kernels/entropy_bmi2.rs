@@ -13,7 +13,7 @@ use std::arch::asm;
 use std::ops::Range;
 
 use crate::entropy::{BitReader, LOOKUPS, MAX_UNITS, ScanLayout, ScanTables};
-use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS};
+use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS, Lookup, VALUES};
 use crate::macro_row::{Block, FIRST_FULL, FULL_AND_END, LAST_FULL, MacroRow, PLACES};
 
 /// Where in a block a value is, as [`PLACES`], with the top bit set for sums of full blocks.
@@ -33,9 +33,9 @@ const PLACES_AND_FULL: [u8; 256] = {
 #[repr(C)]
 struct Step {
     /// The table of its AC coefficients.
-    ac: *const Entry,
+    ac: *const Lookup,
     /// The DC table of the block after it.
-    next_dc: *const Entry,
+    next_dc: *const Lookup,
     /// The block after it.
     next: *const Step,
 }
@@ -123,9 +123,7 @@ macro_rules! prefetch {
         jae 21f
         prefetcht1 [rax]
         prefetcht1 [rax + 64]
-        prefetcht1 [rax + 128]
-        prefetcht1 [rax + 192]
-        add rax, 256
+        add rax, 128
         mov [rsi + {upcoming}], rax
         21:
         "
@@ -142,24 +140,11 @@ macro_rules! compare_pattern {
     };
 }
 
-/// Goes on by the bits and to the place of the entry in `ecx`, which `rax` is the number of.
-macro_rules! take {
-    () => {
-        "
-        add r13b, [r10 + rax*4 + 1]
-        movzx edx, word ptr [r10 + rax*4 + 2]
-        movzx r12d, byte ptr [rsi + r13 + {places}]
-        shlx r8, r8, rcx
-        sub r9d, ecx
-        "
-    };
-}
-
-/// Stores the value in `dx`.
+/// Stores the value in `dx` at the place in `eax`.
 macro_rules! store {
     () => {
         "
-        mov [r14 + r12*2], dx
+        mov [r14 + rax*2], dx
         mov [rbp + r15], r13b
         "
     };
@@ -191,10 +176,18 @@ macro_rules! step {
             mov ecx, [r10 + rax*4]
             test cl, 63
             jz 60f
-            ",
-            take!(),
-            "
-            test r12b, r12b
+            add r13b, [r10 + rax*4 + 1]
+            // The extra bits are the last ones of all that it is about.
+            movzx edx, word ptr [r10 + rax*4 + 2]
+            mov rax, r8
+            rol rax, cl
+            bzhi eax, eax, edx
+            add eax, edx
+            shlx r8, r8, rcx
+            sub r9d, ecx
+            movzx edx, word ptr [r12 + rax*2]
+            movzx eax, byte ptr [rsi + r13 + {places}]
+            test al, al
             js ",
             $full,
             "f
@@ -208,13 +201,20 @@ macro_rules! step {
     };
 }
 
+/// The same, unless here may be an MCU without any change.
+macro_rules! checked_step {
+    ($full:literal, $on:literal) => {
+        concat!(compare_pattern!(), "je 50f\n", step!($full, $on))
+    };
+}
+
 /// A block that is full ends without a code.
 macro_rules! full {
     ($full:literal, $on:literal) => {
         concat!(
             $full,
             ":
-            and r12d, 63
+            and eax, 63
             ",
             store!(),
             "
@@ -235,39 +235,85 @@ macro_rules! computed_step {
         concat!(
             refill!(),
             "
+            test ecx, {has_code_length}
+            jnz 65f
+            mov rax, r8
+            shr rax, 48
+            sub rax, [r10 + {long_start}]
+            jb 61f
+            mov ecx, [r10 + rax*4 + {long}]
+            test ecx, {has_code_length}
+            jz 61f
+            65:
             mov eax, ecx
             shr eax, 16
-            test al, 63
-            jz 61f
             // The bits after the code, turned around if the first of them is 0.
             shlx rdx, r8, rax
-            mov rax, rdx
-            sar rax, 63
-            not rax
-            xor rdx, rax
+            mov rbx, rdx
+            sar rbx, 63
+            not rbx
+            xor rdx, rbx
             shr rdx, 1
-            mov r12d, ecx
-            shr r12d, 24
-            shrx rdx, rdx, r12
-            xor edx, eax
-            sub edx, eax
-            // The code's length and 63 less r12.
             mov eax, ecx
-            shr eax, 16
-            and eax, 63
-            sub eax, r12d
-            add eax, 63
-            shlx r8, r8, rax
-            sub r9d, eax
+            shr eax, 24
+            shrx rdx, rdx, rax
+            xor edx, ebx
+            sub edx, ebx
+            // The code's length and the size.
+            sub eax, 63
+            mov ebx, ecx
+            shr ebx, 16
+            movzx ebx, bl
+            sub ebx, eax
+            shlx r8, r8, rbx
+            sub r9d, ebx
+            mov rbx, [rsi + {pattern_shift}]
             movzx eax, ch
             add r13b, al
-            movzx r12d, byte ptr [rsi + r13 + {places}]
-            test r12b, r12b
+            movzx eax, byte ptr [rsi + r13 + {places}]
+            test al, al
             js 62f
             ",
             store!(),
             "64:",
             go_on!()
+        )
+    };
+}
+
+/// Passes over MCUs without any change, if this is the beginning of one and they are ahead:
+/// before, the bits ahead may have been too few to tell.
+macro_rules! unchanged {
+    () => {
+        concat!(
+            "
+            50:
+            ",
+            refill!(),
+            compare_pattern!(),
+            "
+            jne 51f
+            test r13d, r13d
+            jnz 51f
+            cmp r11, [rsi + {first_step}]
+            jne 51f
+            52:
+            mov eax, [rsi + {pattern_length}]
+            shlx r8, r8, rax
+            sub r9d, eax
+            add r14, [rsi + {mcu_bytes}]
+            add r15, [rsi + {mcu_blocks}]
+            jz 70f
+            ",
+            refill!(),
+            compare_pattern!(),
+            "
+            je 52b
+            51:
+            ",
+            step!("40", "41"),
+            "jmp 20b\n",
+            full!("40", "41"),
         )
     };
 }
@@ -291,8 +337,8 @@ pub(super) fn decode_changed(
     let first_step = steps.as_ptr();
     for (number, step) in steps[..count].iter_mut().enumerate() {
         let next = if number + 1 == count { 0 } else { number + 1 };
-        step.ac = layout.table(number, 1, tables).lookup.as_ptr();
-        step.next_dc = layout.table(next, 0, tables).lookup.as_ptr();
+        step.ac = layout.table(number, 1, tables).lookup.as_ref();
+        step.next_dc = layout.table(next, 0, tables).lookup.as_ref();
         step.next = first_step.wrapping_add(next);
     }
     // Shifted by 8, nothing equals this.
@@ -370,7 +416,7 @@ macro_rules! field {
 /// Decodes symbols until something is in the way; returns what.
 ///
 /// ```text
-/// r8  bits ahead             r12  for the moment         rsi  the context and SHIFT
+/// r8  bits ahead             r12  all values             rsi  the context and SHIFT
 /// r9  how many               r13  the place in the block rdi  the next bytes
 /// r10 the look-up's table    r14  the block              rbp  where the sums end
 /// r11 the block's step       r15  0 less blocks to come  rbx  the shift of the pattern
@@ -391,7 +437,7 @@ unsafe fn run(
     (blocks, sums): (&mut [Block], &mut [u8]),
     position: &mut Position,
 ) -> u64 {
-    let lookup = layout.table(position.number, position.place, tables).lookup.as_ptr();
+    let lookup = layout.table(position.number, position.place, tables).lookup.as_ref();
     let (first_step, step) = (steps.as_ptr(), &raw const steps[position.number]);
     let first_byte = reader.bytes[reader.at..].as_ptr();
     let (mut last_byte, mut last_step) = (first_byte, step);
@@ -400,7 +446,9 @@ unsafe fn run(
     let mut to_come = position.at.cast_signed() - sums.len().cast_signed();
     let status: u64;
     // SAFETY: What is read: eight bytes at `rdi`, which is compared with `last_word` before;
-    // entries of whole tables, as the shift leaves so many bits; places, as a sum is a byte;
+    // entries of whole tables, as the shift leaves so many bits, and of long ones, of which there
+    // are all from `long_start` on; values, as the sums of a selector and extra bits are;
+    // places, as a sum is a byte;
     // the steps, of which each names another one. What is written: a coefficient, whose place
     // is below 64, of the block at `r14`, and a sum at `rbp + r15`. Both begin at the same
     // place of slices of the same length, go on together, by one or from the beginning of an
@@ -418,62 +466,20 @@ unsafe fn run(
             ",
             refill!(),
             prefetch!(),
-            compare_pattern!(),
-            "je 50f",
-            step!("30", "31"),
-            compare_pattern!(),
-            "je 50f",
-            step!("32", "33"),
-            compare_pattern!(),
-            "je 50f",
-            step!("34", "35"),
-            compare_pattern!(),
-            "je 50f",
-            step!("36", "37"),
-            compare_pattern!(),
-            "je 50f",
-            step!("38", "39"),
+            checked_step!("30", "31"),
+            checked_step!("32", "33"),
+            checked_step!("34", "35"),
             "jmp 20b",
             full!("30", "31"),
             full!("32", "33"),
             full!("34", "35"),
-            full!("36", "37"),
-            full!("38", "39"),
-            "
-            // Perhaps an MCU without any change; the bits ahead may have been too few.
-            50:
-            ",
-            refill!(),
-            compare_pattern!(),
-            "
-            jne 51f
-            test r13d, r13d
-            jnz 51f
-            cmp r11, [rsi + {first_step}]
-            jne 51f
-            52:
-            mov eax, [rsi + {pattern_length}]
-            shlx r8, r8, rax
-            sub r9d, eax
-            add r14, [rsi + {mcu_bytes}]
-            add r15, [rsi + {mcu_blocks}]
-            jz 70f
-            ",
-            refill!(),
-            compare_pattern!(),
-            "
-            je 52b
-            51:
-            ",
-            step!("40", "41"),
-            "jmp 20b",
-            full!("40", "41"),
+            unchanged!(),
             "60:",
             computed_step!(),
             "
             jmp 20b
             62:
-            and r12d, 63
+            and eax, 63
             ",
             store!(),
             "
@@ -508,6 +514,9 @@ unsafe fn run(
             next = const std::mem::offset_of!(Step, next),
             last_full = const LAST_FULL as i8,
             ends_block = const ENDS_BLOCK,
+            long_start = const std::mem::offset_of!(Lookup, long_start),
+            long = const std::mem::offset_of!(Lookup, long),
+            has_code_length = const 0x1f_0000,
             is_long = const LONG,
             is_done = const DONE,
             is_short = const SHORT,
@@ -521,7 +530,7 @@ unsafe fn run(
             inout("r9") count,
             inout("r10") lookup => _,
             inout("r11") last_step,
-            out("r12") _,
+            in("r12") VALUES.as_ptr(),
             inout("r13") in_block,
             inout("r14") blocks[position.at..].as_mut_ptr() => _,
             inout("r15") to_come,
@@ -536,6 +545,6 @@ unsafe fn run(
     status
 }
 
-// Five look-ups between two refills.
-const _: () = assert!(LOOKUPS >= 5);
+// Three look-ups between two refills.
+const _: () = assert!(LOOKUPS >= 3);
 const _: () = assert!(SHIFT < align_of::<Context>());
