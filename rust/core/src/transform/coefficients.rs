@@ -55,12 +55,13 @@ impl Filter {
 }
 
 /// The weights of two neighboring input pixels, split so that 8-bit and 16-bit multiplies
-/// can be exact: weight = high * 65536 + low.
+/// can be exact: weight = high * 65536 + low. Each part fills the 32 bits of a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pair {
-    /// Twice, to fill 32 bits for a broadcast.
-    pub high: [i8; 4],
-    pub low: [i16; 2],
+    /// Two times two numbers of 8 bits, in memory order.
+    pub high: i32,
+    /// Two numbers of 16 bits, in memory order.
+    pub low: i32,
 }
 
 impl Pair {
@@ -73,11 +74,19 @@ impl Pair {
             return None;
         }
         let (first, second) = (i8::try_from(first).ok()?, i8::try_from(second).ok()?);
-        Some(Pair { high: [first, second, first, second], low })
+        let high = i32::from_le_bytes([first, second, first, second].map(|part| part as u8));
+        let [first, second] = low.map(i16::to_le_bytes);
+        let low = i32::from_le_bytes([first[0], first[1], second[0], second[1]]);
+        Some(Pair { high, low })
     }
 
     pub fn weights(self) -> [i32; 2] {
-        [0, 1].map(|at| (i32::from(self.high[at]) << 16) + i32::from(self.low[at]))
+        let high = self.high.to_le_bytes();
+        let low = self.low.to_le_bytes();
+        [0, 1].map(|at| {
+            let low = i16::from_le_bytes([low[2 * at], low[2 * at + 1]]);
+            (i32::from(high[at] as i8) << 16) + i32::from(low)
+        })
     }
 }
 

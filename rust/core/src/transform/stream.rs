@@ -237,8 +237,9 @@ impl<'a, K: Kernels> Stream<'a, K> {
                 let (first, count) = (range.start, range.len().min(BAND));
                 // A band that is not full repeats its last row.
                 let rows = std::array::from_fn(|at| row(first + at.min(count - 1)));
-                self.resize_band(&rows, count, axis);
                 range.start += count;
+                let ahead = source.rows(range.start..range.end.min(range.start + BAND));
+                self.resize_band(&rows, count, ahead, axis);
             } else {
                 self.scratch.pending.push(row(range.start));
                 range.start += 1;
@@ -255,24 +256,24 @@ impl<'a, K: Kernels> Stream<'a, K> {
         if pending.count > 0 {
             let last = pending.count - 1;
             let rows = std::array::from_fn(|at| pending.row(at.min(last)));
-            self.resize_band(&rows, pending.count, axis);
+            self.resize_band(&rows, pending.count, &[], axis);
             pending.count = 0;
         }
         self.scratch.pending = pending;
     }
 
     /// Resizes a band horizontally, `count` rows of which are new, and hands it on.
-    fn resize_band(&mut self, rows: &[&[u8]; BAND], count: usize, axis: &Axis) {
+    fn resize_band(&mut self, rows: &[&[u8]; BAND], count: usize, ahead: &[u8], axis: &Axis) {
         let Scratch { memory, window, done, .. } = &mut *self.scratch;
         if let Passes::HorizontalFirst { vertical, .. } = &self.plan.passes {
             let out = BandMut { stride: window.stride, bytes: window.room(BAND) };
-            self.kernels.horizontal(rows, axis, memory, out);
+            self.kernels.horizontal(rows, axis, ahead, memory, out);
             window.count += count;
             return self.drain_window(vertical);
         }
         let stride = stride_of(axis);
         done.resize(stride * BAND, 0);
-        self.kernels.horizontal(rows, axis, memory, BandMut { bytes: done, stride });
+        self.kernels.horizontal(rows, axis, ahead, memory, BandMut { bytes: done, stride });
         for row in done.chunks_exact(stride).take(count) {
             self.output.put(self.kernels, self.next, &row[..axis.len() * 3]);
             self.next += 1;
@@ -350,6 +351,11 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// Whole rows.
+    fn rows(&self, rows: Range<usize>) -> &'a [u8] {
+        &self.bytes[(rows.start - self.first) * self.stride..(rows.end - self.first) * self.stride]
+    }
+
     /// Some pixels of a row.
     fn row(&self, y: usize, pixels: Range<usize>) -> &'a [u8] {
         let start = (y - self.first) * self.stride;

@@ -14,6 +14,7 @@
 
 #[allow(clippy::wildcard_imports, reason = "the instruction set's own names")]
 use std::arch::x86_64::*;
+use std::slice::Chunks;
 
 use textbook_simd::Avx2;
 use textbook_simd::x86::{load_f32x8, load_u8x16, load_u8x32, store_u8x16, store_u8x32};
@@ -22,6 +23,9 @@ use super::scalar::Scalar;
 use super::{BAND, BandMemory, BandMut};
 use crate::transform::coefficients::{Axis, PRECISION, Pair};
 use crate::transform::values::{Arithmetic, Float, LANES};
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
 /// Proof that the CPU has AVX2, and the kernels that need it.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +51,13 @@ impl super::Kernels for Kernels {
         self,
         rows: &[&[u8]; BAND],
         axis: &Axis,
+        ahead: &[u8],
         memory: &mut BandMemory,
         mut out: BandMut<'_>,
     ) {
         with_avx2!({
             transpose(rows, &mut memory.columns);
-            resize_columns(axis, &memory.columns, &mut memory.output);
+            resize_columns(axis, &memory.columns, ahead, &mut memory.output);
             transpose_back(&memory.output, &mut out);
         });
     }
@@ -87,6 +92,26 @@ fn steps(length: usize, width: usize) -> impl Iterator<Item = usize> {
     (0..last).step_by(width).chain([last])
 }
 
+/// Bytes that are fetched into the cache little by little, in so many steps.
+struct Ahead<'a>(Chunks<'a, u8>);
+
+impl Ahead<'_> {
+    #[inline(always)]
+    fn new(bytes: &[u8], steps: usize) -> Ahead<'_> {
+        let lines = bytes.len().div_ceil(LINE).div_ceil(steps).max(1);
+        Ahead(bytes.chunks(lines * LINE))
+    }
+
+    #[inline(always)]
+    fn fetch_some(&mut self) {
+        for line in self.0.next().unwrap_or_default().chunks(LINE) {
+            // SAFETY: a prefetch is a hint: no address faults, nothing is read or written
+            // that the program can see. Every x86-64 CPU has it.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+}
+
 /// The 8 x 8 transpose of 16-bit numbers, in both halves of the registers.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -114,20 +139,21 @@ fn transpose_words(r: [__m256i; 8]) -> [__m256i; 8] {
 #[target_feature(enable = "avx2")]
 fn transpose(rows: &[&[u8]; BAND], columns: &mut Vec<[u8; 2 * BAND]>) {
     let length = rows[0].len();
+    assert!(rows.iter().all(|row| row.len() == length), "rows of one length");
     let pairs = length.div_ceil(6);
     // Blocks are four pixels; the last one may be half beyond the row.
     columns.resize(pairs.next_multiple_of(2) * 3, [0; 2 * BAND]);
     let (blocks, _) = columns.as_chunks_mut::<6>();
-    let mut padded = [[0; 16]; BAND];
     for (number, block) in blocks.iter_mut().enumerate() {
         let at = number * 12;
         if at + 16 <= length {
-            transpose_block(|row| rows[row][at..].first_chunk().unwrap_or(&[0; 16]), block);
+            // SAFETY: each row is `length` long, so 16 bytes from `at` on are inside of it.
+            transpose_block(|row| unsafe { &*rows[row].as_ptr().add(at).cast() }, block);
         } else {
+            let mut padded = [[0; 16]; BAND];
             for (row, padded) in rows.iter().zip(&mut padded) {
                 let rest = &row[at..];
                 let rest = &rest[..rest.len().min(12)];
-                *padded = [0; 16];
                 padded[..rest.len()].copy_from_slice(rest);
             }
             transpose_block(|row| &padded[row], block);
@@ -198,16 +224,18 @@ impl Sums {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn broadcast(pair: Pair) -> (__m256i, __m256i) {
-    let low = u32::from(pair.low[0] as u16) | u32::from(pair.low[1] as u16) << 16;
-    (
-        _mm256_set1_epi32(i32::from_le_bytes(pair.high.map(|x| x as u8))),
-        _mm256_set1_epi32(low as i32),
-    )
+    (_mm256_set1_epi32(pair.high), _mm256_set1_epi32(pair.low))
 }
 
 #[target_feature(enable = "avx2")]
-fn resize_columns(axis: &Axis, columns: &[[u8; 2 * BAND]], output: &mut Vec<[u8; BAND]>) {
+fn resize_columns(
+    axis: &Axis,
+    columns: &[[u8; 2 * BAND]],
+    ahead: &[u8],
+    output: &mut Vec<[u8; BAND]>,
+) {
     output.resize((axis.len() * 3).next_multiple_of(BAND), [0; BAND]);
+    let mut ahead = Ahead::new(ahead, axis.len());
     let (pairs_of_columns, _) = columns.as_chunks::<3>();
     let (pixels, _) = output.as_chunks_mut::<3>();
     for ((start, pairs), pixel) in axis.windows().zip(pixels) {
@@ -218,6 +246,7 @@ fn resize_columns(axis: &Axis, columns: &[[u8; 2 * BAND]], output: &mut Vec<[u8;
                 sums.add(load_u8x32(column), high, low);
             }
         }
+        ahead.fetch_some();
         let [red, green, blue] = sums.map(|sums| sums.finish());
         // Packing leaves the halves of both apart; put them together.
         let both = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(red, green));
@@ -259,16 +288,22 @@ fn transpose_back(columns: &[[u8; BAND]], out: &mut BandMut<'_>) {
 /// For at least 32 columns.
 #[target_feature(enable = "avx2")]
 fn vertical(rows: &[u8], stride: usize, pairs: &[Pair], out: &mut [u8]) {
+    let count = rows.len() / stride;
+    assert!(count + 1 >= 2 * pairs.len() && stride >= out.len(), "two rows for each pair");
     for at in steps(out.len(), 32) {
         let mut sums = [Sums::new(), Sums::new()];
-        for (pair, rows) in pairs.iter().zip(rows.chunks(2 * stride)) {
+        let mut row = at;
+        for (number, pair) in pairs.iter().enumerate() {
             let (high, low) = broadcast(*pair);
-            let load = |at: usize| load_u8x32(rows[at..].first_chunk().unwrap_or(&[0; 32]));
             // Of the last pair there may be one row only; the other one's weight is 0.
-            let other = if rows.len() > stride { stride } else { 0 };
-            let (first, second) = (load(at), load(other + at));
+            let other = if 2 * number + 1 < count { stride } else { 0 };
+            // SAFETY: both are rows below `count`, of at least `out.len()` bytes, of which
+            // 32 are left from `at` on.
+            let load = |at: usize| unsafe { load_u8x32(&*rows.as_ptr().add(at).cast()) };
+            let (first, second) = (load(row), load(row + other));
             sums[0].add(_mm256_unpacklo_epi8(first, second), high, low);
             sums[1].add(_mm256_unpackhi_epi8(first, second), high, low);
+            row += 2 * stride;
         }
         let [first, second] = sums.map(|sums| sums.finish());
         if let Some(to) = out[at..].first_chunk_mut() {

@@ -37,11 +37,12 @@ pub(crate) struct BandMut<'a> {
 /// The inner loops of one instruction set.
 pub(crate) trait Kernels: Copy {
     /// Resizes rows of RGB pixels horizontally. `rows` hold exactly the axis's input; output
-    /// rows may be written up to their stride.
+    /// rows may be written up to their stride. `ahead` are bytes that will be needed next.
     fn horizontal(
         self,
         rows: &[&[u8]; BAND],
         axis: &Axis,
+        ahead: &[u8],
         memory: &mut BandMemory,
         out: BandMut<'_>,
     );

@@ -20,6 +20,7 @@ impl Kernels for Scalar {
         self,
         rows: &[&[u8]; BAND],
         axis: &Axis,
+        _ahead: &[u8],
         _memory: &mut BandMemory,
         out: BandMut<'_>,
     ) {

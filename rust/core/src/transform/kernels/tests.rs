@@ -50,7 +50,7 @@ fn horizontal(kernels: impl Kernels, rows: &[&[u8]; BAND], axis: &Axis) -> Vec<V
     // Used memory: what an earlier band left must not matter.
     let columns = vec![[99; 2 * BAND]; 7];
     let mut memory = BandMemory { columns, output: vec![[99; BAND]; 1000] };
-    kernels.horizontal(rows, axis, &mut memory, BandMut { bytes: &mut bytes, stride });
+    kernels.horizontal(rows, axis, &[], &mut memory, BandMut { bytes: &mut bytes, stride });
     bytes.chunks_exact(stride).map(|row| row[..axis.len() * 3].to_vec()).collect()
 }
 
