@@ -12,6 +12,7 @@ use crate::header::{Header, read_header};
 use crate::huffman::{Class, code_of_zero};
 use crate::kernels::Kernels;
 use crate::kernels::scalar::Scalar;
+use crate::kernels::survey::McuKind;
 use crate::macro_row::MacroRow;
 use crate::options::{Damage, Options};
 use crate::output::{Destination, Output, RowSink};
@@ -264,8 +265,17 @@ fn decode_scan<K: Kernels>(
     let mut reader = BitReader::new(&coded.bytes, 0);
     let mut predictions = [0; 4];
     let (mut left, mut end) = (0, 0);
+    let units = &scan.layout.units[..scan.layout.unit_count];
+    let is_usual = planes.flat.is_some();
+    let kind = McuKind {
+        luma: units.len().saturating_sub(2),
+        factors: [0, 1, 2].map(|component| scan.quantization[component][0]),
+    };
     for row in 0..scan.mcus_down {
-        macro_row.start(scan.mcus_across, scan.layout.unit_count);
+        macro_row.start(scan.mcus_across, units.len());
+        if is_usual {
+            work.start_row(planes, scan.mcus_across);
+        }
         let upcoming = output.upcoming(planes.rows_of(row));
         let bytes_at = |mcu: usize| upcoming.len() * mcu / scan.mcus_across;
         let mut done = 0;
@@ -282,12 +292,9 @@ fn decode_scan<K: Kernels>(
             done = mcus.end;
             kernels
                 .decode_mcus(
-                    &mut reader,
-                    end * 8,
-                    &scan.layout,
-                    tables,
-                    &mut predictions,
-                    mcus.clone(),
+                    (&mut reader, end * 8),
+                    (&scan.layout, tables),
+                    &mcus,
                     macro_row,
                     &upcoming[bytes_at(mcus.start)..bytes_at(mcus.end)],
                 )
@@ -297,40 +304,40 @@ fn decode_scan<K: Kernels>(
                     }
                     Broken::TooShort => corrupt(end, broken.reason()),
                 })?;
+            if is_usual {
+                let kind = (&kind, &mut predictions);
+                work.survey(kernels, macro_row, kind, planes, &mcus);
+            } else {
+                macro_row.add_differences(&scan.layout, &mut predictions, &mcus);
+            }
             if left == 0 && end * 8 - reader.position() >= 8 {
                 let reason = "its coded data goes on after the last block";
                 return Err(corrupt(reader.position() / 8, reason));
             }
         }
-        kernels.find_coded(macro_row, scan.layout.unit_count);
+        if !is_usual {
+            kernels.find_coded(macro_row);
+        }
         clock.mark(Stage::Entropy);
         if !planes.is_needed(row, output) {
+            if is_usual {
+                work.pass_over(macro_row, &kind);
+            }
             planes.pass_mcu_row(row);
             continue;
         }
-        if planes.flat.is_some() {
+        let tables = &scan.quantization;
+        if is_usual {
             kernels.run(
                 #[inline(always)]
-                || {
-                    let units = &scan.layout.units[..scan.layout.unit_count];
-                    let tables = &scan.quantization;
-                    usual::transform(kernels, macro_row, (units, tables), planes, work, row, clock);
-                },
+                || usual::transform(kernels, macro_row, (units, tables), planes, work, row, clock),
             );
         } else {
-            let (units, tables) =
-                (&scan.layout.units[..scan.layout.unit_count], &scan.quantization);
             kernels.run(
                 #[inline(always)]
                 || {
-                    transform_row(
-                        kernels,
-                        macro_row,
-                        (units, scan.header, tables),
-                        planes,
-                        jobs,
-                        row,
-                    );
+                    let scan = (units, scan.header, tables);
+                    transform_row(kernels, macro_row, scan, planes, jobs, row);
                 },
             );
             clock.mark(Stage::Idct);

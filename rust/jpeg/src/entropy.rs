@@ -279,17 +279,13 @@ fn decode_slowly(
     Ok(())
 }
 
-/// Where a run of MCUs begins: its bits, the bit where they end, the DC coefficients of the
-/// blocks before.
-pub(crate) type Run<'a, 'b> = (&'a mut BitReader<'b>, usize, &'a mut [i16; 4]);
-
-/// Decodes MCUs of a row.
+/// Decodes MCUs of a row; the bits end at `end_bit`. DC coefficients stay differences.
 #[inline(always)]
 pub(crate) fn decode_mcus(
-    (reader, end_bit, predictions): Run<'_, '_>,
+    (reader, end_bit): (&mut BitReader<'_>, usize),
     layout: &ScanLayout,
     tables: &ScanTables,
-    mcus: Range<usize>,
+    mcus: &Range<usize>,
     row: &mut MacroRow,
     decode_changed: impl FnOnce(
         &mut BitReader<'_>,
@@ -300,17 +296,16 @@ pub(crate) fn decode_mcus(
 ) -> Result<(), Broken> {
     let count = layout.unit_count;
     let mut bits = reader.clone();
-    if !decode_changed(&mut bits, (layout, tables), &mcus, row)
+    if !decode_changed(&mut bits, (layout, tables), mcus, row)
         || !row.is_within(mcus.start * count..mcus.end * count)
     {
         bits = reader.clone();
-        decode_slowly(&mut bits, end_bit, (layout, tables), &mcus, row)?;
+        decode_slowly(&mut bits, end_bit, (layout, tables), mcus, row)?;
     }
     if bits.position() > end_bit {
         return Err(Broken::TooShort);
     }
     *reader = bits;
-    row.add_differences(layout, predictions, &mcus);
     Ok(())
 }
 

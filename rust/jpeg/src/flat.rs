@@ -12,7 +12,7 @@
 use crate::kernels::scalar::pixel_to_rgb;
 
 /// "Not flat", for luma and chroma.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// What is flat in one row of MCUs.
 #[derive(Default)]
@@ -64,15 +64,13 @@ impl FlatRow {
         }
     }
 
-    /// The luma of an MCU is this value everywhere, and so is its chroma (Cb, Cr), if each
-    /// is one value.
-    #[inline(always)]
-    pub(crate) fn set(&mut self, mcu: usize, luma: Option<u8>, chroma: Option<[u8; 2]>) {
-        self.luma[mcu] = luma.map_or(NONE, u32::from);
-        self.chroma[mcu] = chroma.map_or(NONE, |[cb, cr]| u32::from(cb) | u32::from(cr) << 8);
+    /// Luma and chroma of each MCU: one value, that of chroma being Cb and 256 times Cr, or
+    /// [`NONE`].
+    pub(crate) fn values_mut(&mut self) -> [&mut [u32]; 2] {
+        [&mut self.luma, &mut self.chroma]
     }
 
-    /// To be called when all MCUs are set.
+    /// To be called when these values are known.
     #[inline(always)]
     pub(crate) fn finish(&mut self) {
         let FlatRow { chroma, calm, .. } = self;
@@ -143,10 +141,10 @@ mod tests {
     fn only_what_has_equal_neighbors_is_flat() {
         let mut row = FlatRow::default();
         row.start(16);
-        for mcu in 0..16 {
-            let cb = if mcu < 12 { 7 } else { 9 };
-            row.set(mcu, (mcu > 2).then_some(50), Some([cb, 8]));
-        }
+        let [luma, chroma] = row.values_mut();
+        luma[3..].fill(50);
+        chroma[..12].fill(7 | 8 << 8);
+        chroma[12..].fill(9 | 8 << 8);
         row.finish();
         let mut spans = Vec::new();
         row.spans(None, &mut spans);
@@ -168,9 +166,7 @@ mod tests {
 
         let mut other = FlatRow::default();
         other.start(16);
-        for mcu in 0..16 {
-            other.set(mcu, None, Some([7, 9]));
-        }
+        other.values_mut()[1].fill(7 | 9 << 8);
         other.finish();
         row.spans(Some(&other), &mut spans);
         assert_eq!(spans, [Span { start: 0, end: 16, filling: Filling::General }]);

@@ -110,7 +110,7 @@ pub(crate) fn decode<K: Kernels, const TOLERANT: bool>(
         kernels.run(
             #[inline(always)]
             || {
-                let (store, jobs) = (&scratch.store, &mut scratch.jobs);
+                let (store, jobs) = (&mut scratch.store, &mut scratch.jobs);
                 transform_stored(kernels, store, smoothing.as_ref(), &tables, planes, jobs, row);
             },
         );

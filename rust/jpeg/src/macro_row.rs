@@ -62,6 +62,13 @@ const LASTS: [u8; 256] = {
     lasts
 };
 
+/// Whether a block that ended with this sum may have something outside of its top left
+/// 4 x 4 coefficients.
+#[inline(always)]
+pub(crate) fn is_beyond_corner(sum: u8) -> bool {
+    u32::from(LASTS[usize::from(sum)]) > LAST_OF_CORNER
+}
+
 /// The coefficients of one row of MCUs.
 #[derive(Default)]
 pub(crate) struct MacroRow {
@@ -71,12 +78,10 @@ pub(crate) struct MacroRow {
     pub blocks: Vec<Block>,
     /// The blocks that have more than a DC coefficient.
     coded_blocks: Vec<CodedBlock>,
-    /// For each MCU, which of its blocks these are: bit `k` for number `k`.
-    pub coded: Vec<u16>,
     /// The sum that each block ended with, see [`PLACES`]; [`UNCHANGED`] in MCUs that are the
     /// one before once more.
     pub sums: Vec<u8>,
-    /// More blocks than `coded_blocks` may hold something.
+    /// More blocks than `coded_blocks` may hold more than a DC coefficient.
     is_torn: bool,
 }
 
@@ -132,15 +137,13 @@ impl MacroRow {
         }
         self.coded_blocks.clear();
         self.is_torn = true;
-        self.dc.clear();
         self.dc.resize(count, 0);
         self.sums.clear();
-        self.sums.resize(count.next_multiple_of(32), UNCHANGED);
+        // Some more, to be read in whole vectors.
+        self.sums.resize((count + 8).next_multiple_of(32), UNCHANGED);
         if self.blocks.len() < count {
             self.blocks.resize(count, Block([0; 64]));
         }
-        self.coded.clear();
-        self.coded.resize(mcus, 0);
     }
 
     /// The blocks that have more than a DC coefficient.
@@ -157,46 +160,25 @@ impl MacroRow {
         mcus: &Range<usize>,
     ) {
         let components = layout.units.map(|unit| usize::from(unit.component & 3));
-        match components[..layout.unit_count] {
-            // The usual kinds with numbers that the compiler knows.
-            [0, 0, 0, 0, 1, 2] => self.add_up([0, 0, 0, 0, 1, 2], predictions, mcus),
-            [0, 0, 1, 2] => self.add_up([0, 0, 1, 2], predictions, mcus),
-            [0, 1, 2] => self.add_up([0, 1, 2], predictions, mcus),
-            [0] => self.add_up([0], predictions, mcus),
-            _ => self.add_up(&components[..layout.unit_count], predictions, mcus),
-        }
-    }
-
-    /// The same; `components`: whose blocks an MCU has.
-    #[inline(always)]
-    fn add_up(
-        &mut self,
-        components: impl AsRef<[usize]>,
-        predictions: &mut [i16; 4],
-        mcus: &Range<usize>,
-    ) {
-        let components = components.as_ref();
+        let components = &components[..layout.unit_count];
         let count = components.len();
         let blocks = mcus.start * count..mcus.end * count;
         let (dc, sums) = (&mut self.dc[blocks.clone()], &self.sums[blocks.clone()]);
         let mcus = dc.chunks_exact_mut(count).zip(self.blocks[blocks].chunks_exact(count));
-        let mut sums_of = *predictions;
         for ((dc, blocks), sums) in mcus.zip(sums.chunks_exact(count)) {
             let is_changed = sums[0] != UNCHANGED;
             for ((dc, block), &component) in dc.iter_mut().zip(blocks).zip(components) {
                 if is_changed {
-                    sums_of[component] = sums_of[component].wrapping_add(block.0[0]);
+                    predictions[component] = predictions[component].wrapping_add(block.0[0]);
                 }
-                *dc = sums_of[component];
+                *dc = predictions[component];
             }
         }
-        *predictions = sums_of;
     }
 
     /// Finds the blocks that have more than a DC coefficient, when the whole row is decoded.
     #[inline(always)]
-    pub(crate) fn find_coded(&mut self, count: usize, coded_mask: impl Fn(&[u8; 32]) -> u32) {
-        let per_mcu = BlocksPerMcu::new(count);
+    pub(crate) fn find_coded(&mut self, coded_mask: impl Fn(&[u8; 32]) -> u32) {
         let (sums, _) = self.sums.as_chunks::<32>();
         for (chunk, sums) in sums.iter().enumerate() {
             let mut mask = coded_mask(sums);
@@ -207,10 +189,13 @@ impl MacroRow {
                 let last = LASTS[usize::from(sums[place as usize & 31])];
                 self.coded_blocks.push(CodedBlock { block: block as u32, last: last.into() });
                 self.blocks[block].0[0] = self.dc[block];
-                let (mcu, number) = per_mcu.split(block as u32);
-                self.coded[mcu as usize] |= 1 << number;
             }
         }
+        self.is_torn = false;
+    }
+
+    /// To be called when no block holds more than a DC coefficient any more.
+    pub(crate) fn set_clean(&mut self) {
         self.is_torn = false;
     }
 

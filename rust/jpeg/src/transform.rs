@@ -46,7 +46,7 @@ impl Jobs {
         &self,
         kernels: K,
         place: usize,
-        blocks: &[Block],
+        blocks: &mut [Block],
         table: &Quantization,
         plane: &mut Plane,
     ) {
@@ -89,7 +89,7 @@ fn fill<const SIZE: usize>(pixels: &mut [u8], stride: usize, pixel: u8) {
 #[inline(always)]
 pub(crate) fn transform_row<K: Kernels>(
     kernels: K,
-    macro_row: &MacroRow,
+    macro_row: &mut MacroRow,
     (units, scan, tables): (&[Unit], &ScanHeader, &[Quantization; 4]),
     planes: &mut Planes,
     jobs: &mut Jobs,
@@ -147,7 +147,7 @@ pub(crate) fn transform_row<K: Kernels>(
     for (place, component) in scan.components.iter().enumerate() {
         if component.index < needed {
             let plane = planes.plane(component.index);
-            jobs.run(kernels, place, &macro_row.blocks, &tables[place], plane);
+            jobs.run(kernels, place, &mut macro_row.blocks, &tables[place], plane);
         }
     }
 }
@@ -225,11 +225,11 @@ fn fill_component<const SIZE: usize>(
     }
 }
 
-/// One row of MCUs from the store.
+/// One row of MCUs from the store, whose blocks may be 0 afterwards.
 #[inline(always)]
 pub(crate) fn transform_stored<K: Kernels>(
     kernels: K,
-    store: &Store,
+    store: &mut Store,
     smoothing: Option<&Smoothing>,
     tables: &[Quantization; 4],
     planes: &mut Planes,
@@ -238,17 +238,19 @@ pub(crate) fn transform_stored<K: Kernels>(
 ) {
     for (index, table) in tables.iter().enumerate().take(planes.count) {
         let plane = planes.plane(index);
-        let (component, size) = (&store.components[index], plane.block);
+        let size = plane.block;
         jobs.clear();
+        let mut smoothed = std::mem::take(&mut jobs.smoothed);
         for unit_y in 0..plane.vertical {
+            let component = &store.components[index];
             let y = row * plane.vertical + unit_y;
             if y >= component.height {
                 break;
             }
             let start = plane.at(0, y * size);
             if let Some(smoothing) = smoothing {
-                smoothing.row(store, index, y, &mut jobs.smoothed);
-                let first = jobs.smoothed.len() - component.width;
+                smoothing.row(store, index, y, &mut smoothed);
+                let first = smoothed.len() - component.width;
                 for x in 0..component.width {
                     jobs.push(index, first + x, start + x * size, false);
                 }
@@ -256,14 +258,17 @@ pub(crate) fn transform_stored<K: Kernels>(
                 sort_stored((index, component), table, plane, jobs, (y, start));
             }
         }
-        let blocks = if smoothing.is_some() { &jobs.smoothed } else { &component.blocks };
-        jobs.run(kernels, index, blocks, table, plane);
-        if let (1, true) = (size, smoothing.is_some()) {
+        if smoothing.is_none() {
+            jobs.run(kernels, index, &mut store.components[index].blocks, table, plane);
+        } else if size == 1 {
             for job in &jobs.full[index] {
-                let dc = jobs.smoothed[job.block as usize].0[0];
+                let dc = smoothed[job.block as usize].0[0];
                 plane.pixels().pixels[job.pixel as usize] = flat_pixel_of_size(size, dc, table[0]);
             }
+        } else {
+            jobs.run(kernels, index, &mut smoothed, table, plane);
         }
+        jobs.smoothed = smoothed;
     }
 }
 

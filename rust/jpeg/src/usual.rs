@@ -15,10 +15,10 @@
 use std::ops::Range;
 
 use crate::entropy::Unit;
-use crate::flat::{Filling, FlatRow, Span};
-use crate::kernels::scalar::flat_pixel;
+use crate::flat::{Filling, Span};
+use crate::kernels::survey::{LANES, McuKind, Survey};
 use crate::kernels::{Job, Kernels, PlaneMut, RowsMut};
-use crate::macro_row::{BlocksPerMcu, CodedBlock, LAST_OF_CORNER, MacroRow};
+use crate::macro_row::{Block, MacroRow, is_beyond_corner};
 use crate::planes::{Plane, Planes, Upsampling};
 use crate::stages::{Clock, Stage};
 use crate::tables::Quantization;
@@ -32,31 +32,89 @@ const COMPONENTS: usize = 3;
 /// Of each component the blocks of two classes.
 const LISTS: usize = 2 * COMPONENTS;
 
-/// So many blocks, less one, are sorted and transformed at once.
-const BATCH: usize = 1 << LENGTH_BITS;
+/// So many MCUs are sorted and transformed at once.
+const GROUP: usize = 128;
+
+/// A list is shorter than this.
+const LIST: usize = 1 << LENGTH_BITS;
 
 /// Bits of a list's length, of which six have to fit into 64.
 const LENGTH_BITS: u32 = 10;
 
+// Even if all blocks are on one list.
+const _: () = assert!(GROUP * 6 < LIST);
+
 /// Memory for one row of MCUs.
 #[derive(Default)]
 pub(crate) struct Work {
-    /// For each block, the pixel that its DC coefficient alone would make.
-    pixels: Vec<u8>,
-    /// The same of a row of blocks of one component, each pixel eight times, and then some
+    /// What [`Kernels::survey`] finds.
+    dc: Vec<[i16; LANES]>,
+    pixels: Vec<[u8; LANES]>,
+    /// Up to whole words.
+    coded: Vec<u8>,
+    /// The pixels of a row of blocks of one component, each pixel eight times, and then some
     /// up to whole vectors.
     line: Vec<u8>,
     /// For each component, blocks whose other coefficients lie in the top left corner, and
     /// others.
-    jobs: Vec<[Job; BATCH]>,
+    jobs: Vec<[Job; LIST]>,
 }
+
+impl Work {
+    /// To be called before the first MCUs of a row are looked at.
+    pub(crate) fn start_row(&mut self, planes: &mut Planes, mcus: usize) {
+        self.dc.resize(mcus, [0; LANES]);
+        self.pixels.resize(mcus, [0; LANES]);
+        self.coded.resize(mcus.next_multiple_of(WORD), 0);
+        self.coded[mcus..].fill(0);
+        if let Some([_, flat]) = &mut planes.flat {
+            flat.start(mcus);
+        }
+    }
+
+    /// Looks at decoded MCUs of a row.
+    #[inline(always)]
+    pub(crate) fn survey<K: Kernels>(
+        &mut self,
+        kernels: K,
+        macro_row: &MacroRow,
+        (kind, predictions): (&McuKind, &mut [i16; 4]),
+        planes: &mut Planes,
+        mcus: &Range<usize>,
+    ) {
+        let Some([_, flat]) = &mut planes.flat else { return };
+        let [luma, chroma] = flat.values_mut();
+        let mut found = Survey {
+            dc: &mut self.dc[mcus.clone()],
+            pixels: &mut self.pixels[mcus.clone()],
+            coded: &mut self.coded[mcus.clone()],
+            luma: &mut luma[mcus.clone()],
+            chroma: &mut chroma[mcus.clone()],
+        };
+        let first = mcus.start * kind.count();
+        let (sums, blocks) = (&macro_row.sums[first..], &macro_row.blocks[first..]);
+        kernels.survey(kind, sums, blocks, predictions, &mut found);
+    }
+
+    /// Makes a row that nobody wants 0 again.
+    pub(crate) fn pass_over(&self, macro_row: &mut MacroRow, kind: &McuKind) {
+        let blocks = macro_row.blocks.chunks_exact_mut(kind.count());
+        for (blocks, _) in blocks.zip(&self.coded).filter(|(_, coded)| **coded != 0) {
+            blocks.fill(Block([0; 64]));
+        }
+        macro_row.set_clean();
+    }
+}
+
+/// MCUs whose coded blocks are sorted out in one go: a byte each.
+const WORD: usize = 8;
 
 /// Coefficients of a row of MCUs to pixels of the planes. The scan has all components, the
 /// first one with the largest factors, and the others have one block in an MCU.
 #[inline(always)]
 pub(crate) fn transform<K: Kernels>(
     kernels: K,
-    macro_row: &MacroRow,
+    macro_row: &mut MacroRow,
     (units, tables): (&[Unit], &[Quantization; 4]),
     planes: &mut Planes,
     work: &mut Work,
@@ -71,8 +129,7 @@ pub(crate) fn transform<K: Kernels>(
     }
     let line = planes.plane(0).pixels().stride + VECTOR;
     work.line.resize(line, 0);
-    find_pixels(macro_row, units, tables, &mut work.pixels);
-    find_flats(macro_row, units.len(), &work.pixels, &mut flat);
+    flat.finish();
     for index in 0..COMPONENTS {
         // Nobody looks at the inner rows of what is flat.
         let is_seen = |mcu: usize| match index {
@@ -82,7 +139,7 @@ pub(crate) fn transform<K: Kernels>(
         let plane = planes.plane(index);
         let first = if index == 0 { 0 } else { units.len() - COMPONENTS + index };
         for y in 0..plane.vertical {
-            let own = (units.len(), first + y * plane.horizontal, plane.horizontal);
+            let own = (first + y * plane.horizontal, plane.horizontal);
             expand(&work.pixels, own, &mut work.line);
             let rows = (row * plane.vertical + y) * 8;
             let outer = (y == 0, y + 1 == plane.vertical);
@@ -90,76 +147,32 @@ pub(crate) fn transform<K: Kernels>(
         }
     }
     let sites = find_sites(units, planes, row);
-    work.jobs.resize(LISTS, [Job { block: 0, pixel: 0 }; BATCH]);
-    for coded_blocks in macro_row.coded_blocks().chunks(BATCH - 1) {
-        let lengths = sort_jobs(coded_blocks, (&sites, units.len()), &mut work.jobs);
+    work.jobs.resize(LISTS, [Job { block: 0, pixel: 0 }; LIST]);
+    for (coded, first) in work.coded.chunks(GROUP).zip((0..).step_by(GROUP)) {
+        let group = (coded, &work.dc[first..], first);
+        let lengths = sort_jobs(group, macro_row, (&sites, units.len()), &mut work.jobs);
         clock.mark(Stage::Flat);
         let lists = work.jobs.iter().zip(lengths).map(|(list, length)| &list[..length]);
         for (list, jobs) in lists.enumerate() {
             let (table, plane) = (&tables[list / 2], planes.plane(list / 2));
             if list % 2 == 0 {
-                kernels.idct_corner(jobs, &macro_row.blocks, table, plane.pixels());
+                kernels.idct_corner(jobs, &mut macro_row.blocks, table, plane.pixels());
             } else {
-                kernels.idct(jobs, &macro_row.blocks, table, plane.pixels());
+                kernels.idct(jobs, &mut macro_row.blocks, table, plane.pixels());
             }
         }
         clock.mark(Stage::Idct);
     }
+    macro_row.set_clean();
     planes.flat = Some([previous, flat]);
     clock.mark(Stage::Flat);
 }
 
-/// The pixel of each block's DC coefficient.
+/// Each pixel eight times: of every MCU those from `first` on, as many as blocks lie side by
+/// side in it.
 #[inline(always)]
-fn find_pixels(
-    macro_row: &MacroRow,
-    units: &[Unit],
-    tables: &[Quantization; 4],
-    pixels: &mut Vec<u8>,
-) {
-    pixels.resize(macro_row.dc.len(), 0);
-    let is_one_factor = tables[1][0] == tables[0][0] && tables[2][0] == tables[0][0];
-    if is_one_factor {
-        for (pixel, &dc) in pixels.iter_mut().zip(&macro_row.dc) {
-            *pixel = flat_pixel(dc, tables[0][0]);
-        }
-    } else {
-        let all = pixels.chunks_exact_mut(units.len());
-        for (pixels, dc) in all.zip(macro_row.dc.chunks_exact(units.len())) {
-            for ((pixel, &dc), unit) in pixels.iter_mut().zip(dc).zip(units) {
-                *pixel = flat_pixel(dc, tables[usize::from(unit.component & 3)][0]);
-            }
-        }
-    }
-}
-
-/// Finds the flat MCUs of a row.
-#[inline(always)]
-fn find_flats(macro_row: &MacroRow, count: usize, pixels: &[u8], flat: &mut FlatRow) {
-    let luma_blocks = (1 << (count - 2)) - 1;
-    flat.start(macro_row.coded.len());
-    let all = pixels.chunks_exact(count).zip(&macro_row.coded);
-    for (mcu, (pixels, &coded)) in all.enumerate() {
-        let (luma, chroma) = pixels.split_at(count - 2);
-        let is_one_value = match *luma {
-            [a, b, c, d] => u32::from_ne_bytes([a, b, c, d]) == u32::from_ne_bytes([a; 4]),
-            _ => luma.iter().all(|&pixel| pixel == luma[0]),
-        };
-        let luma_is_flat = is_one_value && coded & luma_blocks == 0;
-        flat.set(
-            mcu,
-            luma_is_flat.then_some(luma[0]),
-            (coded & !luma_blocks == 0).then_some([chroma[0], chroma[1]]),
-        );
-    }
-    flat.finish();
-}
-
-/// Each pixel eight times: of every MCU, which has `count` of them, those from `first` on,
-/// as many as blocks lie side by side in it.
-#[inline(always)]
-fn expand(pixels: &[u8], (count, first, across): (usize, usize, usize), line: &mut [u8]) {
-    let mcus = pixels.chunks_exact(count).map(|pixels| &pixels[first..first + across]);
+fn expand(pixels: &[[u8; LANES]], (first, across): (usize, usize), line: &mut [u8]) {
+    let mcus = pixels.iter().map(|pixels| &pixels[first..first + across]);
     match across {
         1 => {
             for (eight, pixels) in line.as_chunks_mut::<8>().0.iter_mut().zip(mcus) {
@@ -255,28 +268,40 @@ fn find_sites(units: &[Unit], planes: &mut Planes, row: usize) -> [Site; 16] {
     sites
 }
 
-/// Sorts blocks, at most [`BATCH`] of them, by component and class, into [`LISTS`] lists.
-/// Returns how long they are.
+/// Sorts the coded blocks of a group of MCUs by component and class, into [`LISTS`] lists,
+/// and completes them with their DC coefficients. Returns how long the lists are. The group:
+/// which blocks are coded, the DC coefficients, and the first MCU's place in the row.
 #[inline(always)]
 fn sort_jobs(
-    coded_blocks: &[CodedBlock],
+    (coded, dc, first): (&[u8], &[[i16; LANES]], usize),
+    macro_row: &mut MacroRow,
     (sites, count): (&[Site; 16], usize),
-    jobs: &mut [[Job; BATCH]],
+    jobs: &mut [[Job; LIST]],
 ) -> [usize; LISTS] {
     // All in one register, so that no length waits for its store.
     let mut lengths = 0_u64;
-    let per_mcu = BlocksPerMcu::new(count);
     let jobs = jobs.as_flattened_mut();
-    for &CodedBlock { block, last } in coded_blocks {
-        let (mcu, number) = per_mcu.split(block);
-        let Site { pixel, step, list } = sites[number as usize & 15];
-        let list = list + u32::from(last > LAST_OF_CORNER);
-        let shift = list * LENGTH_BITS;
-        let length = (lengths >> (shift & 63)) as usize & (BATCH - 1);
-        jobs[list as usize * BATCH + length] = Job { block, pixel: pixel + step * mcu };
-        lengths += 1 << (shift & 63);
+    let (blocks, sums) = (&mut macro_row.blocks[first * count..], &macro_row.sums[first * count..]);
+    for (word, place) in coded.as_chunks::<WORD>().0.iter().zip((0..).step_by(WORD)) {
+        let mut coded = u64::from_le_bytes(*word);
+        while coded != 0 {
+            let bit = coded.trailing_zeros() as usize;
+            coded &= coded - 1;
+            let (mcu, number) = (place + bit / LANES, bit % LANES);
+            let block = mcu * count + number;
+            blocks[block].0[0] = dc[mcu][number];
+            let Site { pixel, step, list } = sites[number];
+            let list = list + u32::from(is_beyond_corner(sums[block]));
+            let shift = list * LENGTH_BITS;
+            let length = (lengths >> (shift & 63)) as usize & (LIST - 1);
+            jobs[list as usize * LIST + length] = Job {
+                block: (first * count + block) as u32,
+                pixel: pixel + step * (first + mcu) as u32,
+            };
+            lengths += 1 << (shift & 63);
+        }
     }
-    std::array::from_fn(|list| (lengths >> (list as u32 * LENGTH_BITS)) as usize & (BATCH - 1))
+    std::array::from_fn(|list| (lengths >> (list as u32 * LENGTH_BITS)) as usize & (LIST - 1))
 }
 
 /// Memory for the way from planes to rows of RGB.

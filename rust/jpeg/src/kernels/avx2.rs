@@ -18,8 +18,9 @@ use super::scalar::{
     F_0_298, F_0_390, F_0_541, F_0_765, F_0_899, F_1_175, F_1_501, F_1_847, F_1_961, F_2_053,
     F_2_562, F_3_072,
 };
-use super::{Job, PlaneMut, Rows, RowsMut};
-use crate::entropy::{self, BitReader, Broken, Run, ScanLayout, ScanTables};
+use super::survey::{McuKind, Survey};
+use super::{Job, PlaneMut, Rows, RowsMut, survey_avx2};
+use crate::entropy::{self, BitReader, Broken, ScanLayout, ScanTables};
 use crate::macro_row::{Block, DC_ONLY, MacroRow};
 use crate::tables::Quantization;
 
@@ -52,26 +53,38 @@ impl super::Kernels for Kernels {
     #[inline(always)]
     fn decode_mcus(
         self,
-        reader: &mut BitReader<'_>,
-        end_bit: usize,
-        layout: &ScanLayout,
-        tables: &ScanTables,
-        predictions: &mut [i16; 4],
-        mcus: Range<usize>,
+        run: (&mut BitReader<'_>, usize),
+        (layout, tables): (&ScanLayout, &ScanTables),
+        mcus: &Range<usize>,
         row: &mut MacroRow,
         upcoming: &[u8],
     ) -> Result<(), Broken> {
-        let run = (reader, end_bit, predictions);
         with_avx2!(decode_mcus(run, layout, tables, mcus, row, upcoming))
     }
 
     #[inline(always)]
-    fn find_coded(self, row: &mut MacroRow, count: usize) {
-        with_avx2!(find_coded(row, count));
+    fn find_coded(self, row: &mut MacroRow) {
+        with_avx2!(find_coded(row));
     }
 
     #[inline(always)]
-    fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+    fn survey(
+        self,
+        kind: &McuKind,
+        sums: &[u8],
+        blocks: &[Block],
+        predictions: &mut [i16; 4],
+        found: &mut Survey<'_>,
+    ) {
+        with_avx2!(match kind.luma {
+            4 => survey_avx2::survey::<4>(kind, sums, blocks, predictions, found),
+            2 => survey_avx2::survey::<2>(kind, sums, blocks, predictions, found),
+            _ => survey_avx2::survey::<1>(kind, sums, blocks, predictions, found),
+        });
+    }
+
+    #[inline(always)]
+    fn idct(self, jobs: &[Job], blocks: &mut [Block], table: &Quantization, plane: PlaneMut<'_>) {
         with_avx2!(idct(jobs, blocks, table, plane.pixels, plane.stride));
     }
 
@@ -79,7 +92,7 @@ impl super::Kernels for Kernels {
     fn idct_corner(
         self,
         jobs: &[Job],
-        blocks: &[Block],
+        blocks: &mut [Block],
         table: &Quantization,
         plane: PlaneMut<'_>,
     ) {
@@ -165,10 +178,10 @@ fn run<T>(code: impl FnOnce() -> T) -> T {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline(never)]
 fn decode_mcus(
-    run: Run<'_, '_>,
+    run: (&mut BitReader<'_>, usize),
     layout: &ScanLayout,
     tables: &ScanTables,
-    mcus: Range<usize>,
+    mcus: &Range<usize>,
     row: &mut MacroRow,
     upcoming: &[u8],
 ) -> Result<(), Broken> {
@@ -179,9 +192,9 @@ fn decode_mcus(
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline(never)]
-fn find_coded(row: &mut MacroRow, count: usize) {
+fn find_coded(row: &mut MacroRow) {
     let dc_only = DC_ONLY.map(|sum| _mm256_set1_epi8(sum.cast_signed()));
-    row.find_coded(count, |sums| {
+    row.find_coded(|sums| {
         let sums = load_u8x32(sums);
         let equal = dc_only.map(|sum| _mm256_cmpeq_epi8(sums, sum));
         let any = _mm256_or_si256(_mm256_or_si256(equal[0], equal[1]), equal[2]);
@@ -328,7 +341,7 @@ pub(super) fn is_wild(first_row: __m256i) -> bool {
 #[cold]
 fn idct_wild(
     jobs: &[Job],
-    blocks: &[Block],
+    blocks: &mut [Block],
     table: &Quantization,
     pixels: &mut [u8],
     stride: usize,
@@ -338,7 +351,13 @@ fn idct_wild(
 }
 
 #[target_feature(enable = "avx2")]
-fn idct(jobs: &[Job], blocks: &[Block], table: &Quantization, pixels: &mut [u8], stride: usize) {
+fn idct(
+    jobs: &[Job],
+    blocks: &mut [Block],
+    table: &Quantization,
+    pixels: &mut [u8],
+    stride: usize,
+) {
     let mut factors = [_mm256_setzero_si256(); 8];
     for (factor, row) in factors.iter_mut().zip(table.as_chunks::<8>().0) {
         *factor = _mm256_broadcastsi128_si256(load_i16x8(row));
@@ -357,6 +376,8 @@ fn idct(jobs: &[Job], blocks: &[Block], table: &Quantization, pixels: &mut [u8],
             idct_wild(two, blocks, table, pixels, stride);
             continue;
         }
+        blocks[first.block as usize].0 = [0; 64];
+        blocks[second.block as usize].0 = [0; 64];
         let columns = transpose(idct_pass::<11>(rows));
         let rows = to_pixels(idct_pass::<18>(columns));
         let length = 7 * stride + 8;
@@ -396,7 +417,7 @@ fn idct_pass_corner<const SHIFT: i32>(r: [__m256i; 4]) -> [[__m256i; 2]; 8] {
 #[target_feature(enable = "avx2")]
 fn idct_corner(
     jobs: &[Job],
-    blocks: &[Block],
+    blocks: &mut [Block],
     table: &Quantization,
     pixels: &mut [u8],
     stride: usize,
@@ -419,6 +440,8 @@ fn idct_corner(
             idct_wild(two, blocks, table, pixels, stride);
             continue;
         }
+        blocks[first.block as usize].0[..32].fill(0);
+        blocks[second.block as usize].0[..32].fill(0);
         // Four columns only: two rows of the result fit in one register.
         let sums = idct_pass_corner::<11>(rows);
         let pack = |row: usize| {

@@ -16,12 +16,16 @@ pub(crate) mod reduced;
 #[cfg(target_arch = "x86_64")]
 mod reduced_avx2;
 pub(crate) mod scalar;
+pub(crate) mod survey;
+#[cfg(target_arch = "x86_64")]
+mod survey_avx2;
 #[cfg(test)]
 mod tests;
 
 use crate::entropy::{BitReader, Broken, ScanLayout, ScanTables};
 use crate::macro_row::{Block, MacroRow};
 use crate::tables::Quantization;
+use survey::{McuKind, Survey};
 
 /// A block to be transformed: its place in the list of blocks, and the place of its top
 /// left pixel in the plane.
@@ -79,28 +83,42 @@ pub(crate) trait Kernels: Copy {
 
     /// Decodes the MCUs from `mcus.start` to `mcus.end` of a row: see
     /// [`crate::entropy::decode_mcus`].
-    #[expect(clippy::too_many_arguments, reason = "the whole state of a scan, called once a row")]
     fn decode_mcus(
         self,
-        reader: &mut BitReader<'_>,
-        end_bit: usize,
-        layout: &ScanLayout,
-        tables: &ScanTables,
-        predictions: &mut [i16; 4],
-        mcus: std::ops::Range<usize>,
+        run: (&mut BitReader<'_>, usize),
+        scan: (&ScanLayout, &ScanTables),
+        mcus: &std::ops::Range<usize>,
         row: &mut MacroRow,
         upcoming: &[u8],
     ) -> Result<(), Broken>;
 
-    /// Finds the blocks of a decoded row that have more than a DC coefficient, of which each
-    /// MCU has `count`: see [`MacroRow::find_coded`].
-    fn find_coded(self, row: &mut MacroRow, count: usize);
+    /// Finds the blocks of a decoded row that have more than a DC coefficient: see
+    /// [`MacroRow::find_coded`].
+    fn find_coded(self, row: &mut MacroRow);
 
-    /// Dequantizes and transforms blocks into the plane.
-    fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
+    /// Looks at decoded MCUs of the usual kind, one after the other: sums of their blocks and
+    /// some bytes after them, and the blocks, whose DC coefficients are differences to
+    /// `predictions`, which are those of the last block of each component.
+    fn survey(
+        self,
+        kind: &McuKind,
+        sums: &[u8],
+        blocks: &[Block],
+        predictions: &mut [i16; 4],
+        found: &mut Survey<'_>,
+    );
+
+    /// Dequantizes and transforms blocks into the plane, and makes them 0.
+    fn idct(self, jobs: &[Job], blocks: &mut [Block], table: &Quantization, plane: PlaneMut<'_>);
 
     /// The same for blocks that are 0 outside of their top left 4 x 4 coefficients.
-    fn idct_corner(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);
+    fn idct_corner(
+        self,
+        jobs: &[Job],
+        blocks: &mut [Block],
+        table: &Quantization,
+        plane: PlaneMut<'_>,
+    );
 
     /// Dequantizes and transforms blocks to 4 x 4 pixels each.
     fn idct_4x4(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>);

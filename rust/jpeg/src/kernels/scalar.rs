@@ -2,6 +2,7 @@
 //! step by step, with its 16-bit sums where that has them: for coefficients that an
 //! encoder can write both are the same as its C code.
 
+use super::survey::{self, McuKind, Survey};
 use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
 use crate::entropy::{self, BitReader, Broken, ScanLayout, ScanTables};
 use crate::macro_row::{Block, DC_ONLY, MacroRow};
@@ -111,30 +112,39 @@ impl Kernels for Scalar {
 
     fn decode_mcus(
         self,
-        reader: &mut BitReader<'_>,
-        end_bit: usize,
-        layout: &ScanLayout,
-        tables: &ScanTables,
-        predictions: &mut [i16; 4],
-        mcus: std::ops::Range<usize>,
+        run: (&mut BitReader<'_>, usize),
+        (layout, tables): (&ScanLayout, &ScanTables),
+        mcus: &std::ops::Range<usize>,
         row: &mut MacroRow,
         _: &[u8],
     ) -> Result<(), Broken> {
-        let run = (reader, end_bit, predictions);
         entropy::decode_mcus(run, layout, tables, mcus, row, entropy::decode_changed)
     }
 
     #[inline(always)]
-    fn find_coded(self, row: &mut MacroRow, count: usize) {
-        row.find_coded(count, |sums| {
+    fn find_coded(self, row: &mut MacroRow) {
+        row.find_coded(|sums| {
             let bit = |(sum, bit)| u32::from(!DC_ONLY.contains(sum)) << bit;
             sums.iter().zip(0..).map(bit).sum()
         });
     }
 
-    fn idct(self, jobs: &[Job], blocks: &[Block], table: &Quantization, plane: PlaneMut<'_>) {
+    fn survey(
+        self,
+        kind: &McuKind,
+        sums: &[u8],
+        blocks: &[Block],
+        predictions: &mut [i16; 4],
+        found: &mut Survey<'_>,
+    ) {
+        survey::survey(kind, sums, blocks, predictions, found);
+    }
+
+    fn idct(self, jobs: &[Job], blocks: &mut [Block], table: &Quantization, plane: PlaneMut<'_>) {
         for job in jobs {
-            let pixels = idct_block(&blocks[job.block as usize], table);
+            let block = &mut blocks[job.block as usize];
+            let pixels = idct_block(block, table);
+            *block = Block([0; 64]);
             for (y, row) in pixels.iter().enumerate() {
                 let at = job.pixel as usize + y * plane.stride;
                 plane.pixels[at..at + 8].copy_from_slice(row);
@@ -145,7 +155,7 @@ impl Kernels for Scalar {
     fn idct_corner(
         self,
         jobs: &[Job],
-        blocks: &[Block],
+        blocks: &mut [Block],
         table: &Quantization,
         plane: PlaneMut<'_>,
     ) {

@@ -1,8 +1,10 @@
 //! Every kernel of every level against the definition, over the full range of values.
 
 use super::scalar::Scalar;
+use super::survey::{LANES, McuKind, Survey};
 use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
-use crate::macro_row::Block;
+use crate::flat::NONE;
+use crate::macro_row::{Block, DC_ONLY, UNCHANGED};
 
 /// Numbers that look random and are the same each time (xorshift).
 struct Numbers(u64);
@@ -50,11 +52,13 @@ fn run_idct(kernels: impl Kernels, blocks: &[Block], table: &[i16; 64], corner: 
     let jobs: Vec<_> =
         (0..blocks.len() as u32).map(|block| Job { block, pixel: block * 8 }).collect();
     let plane = PlaneMut { pixels: &mut pixels, stride };
+    let mut used = blocks.to_vec();
     if corner {
-        kernels.idct_corner(&jobs, blocks, table, plane);
+        kernels.idct_corner(&jobs, &mut used, table, plane);
     } else {
-        kernels.idct(&jobs, blocks, table, plane);
+        kernels.idct(&jobs, &mut used, table, plane);
     }
+    assert!(used.iter().all(|block| block.0 == [0; 64]));
     let mut smaller = vec![9; stride * 6];
     let (four, two) = smaller.split_at_mut(stride * 4);
     let four = PlaneMut { pixels: four, stride };
@@ -101,6 +105,69 @@ fn idct_equals_the_definition() {
             let expected = run_idct(Scalar, &blocks, &table, corner);
             assert_eq!(run_idct(kernels, &blocks, &table, corner), expected, "round {round}");
         }
+    }
+    for_each_level!(check);
+}
+
+#[test]
+fn surveys_equal_the_definition() {
+    /// All that is found: DC coefficients, pixels, coded blocks, flat luma and chroma, and the
+    /// last predictions.
+    type Found = (Vec<[i16; LANES]>, Vec<[u8; LANES]>, Vec<u8>, [Vec<u32>; 2], [i16; 4]);
+
+    fn run(kernels: impl Kernels, kind: &McuKind, sums: &[u8], blocks: &[Block]) -> Found {
+        let mcus = blocks.len() / kind.count();
+        let (mut dc, mut pixels) = (vec![[1; LANES]; mcus], vec![[1; LANES]; mcus]);
+        let (mut coded, mut luma, mut chroma) = (vec![1; mcus], vec![1; mcus], vec![1; mcus]);
+        let mut predictions = [7, -300, 12, 0];
+        let mut found = Survey {
+            dc: &mut dc,
+            pixels: &mut pixels,
+            coded: &mut coded,
+            luma: &mut luma,
+            chroma: &mut chroma,
+        };
+        kernels.survey(kind, sums, blocks, &mut predictions, &mut found);
+        (dc, pixels, coded, [luma, chroma], predictions)
+    }
+
+    fn check(kernels: impl Kernels) {
+        let mut numbers = Numbers(0x9876_5432_1fed_cba9);
+        let mut flat = [0; 2];
+        for round in 0..3000 {
+            let mut kind = McuKind { luma: [1, 2, 4][round % 3], factors: [0; 3] };
+            kind.factors = kind.factors.map(|_| match numbers.next() % 4 {
+                0 => numbers.next() as i16,
+                _ => 1 + numbers.next() as i16 % 32,
+            });
+            let mcus = 1 + numbers.next() as usize % 20;
+            let bits = 1 + numbers.next() % 16;
+            let mut blocks = vec![Block([0; 64]); mcus * kind.count()];
+            let mut sums = vec![UNCHANGED; blocks.len() + 8];
+            let mcu_sums = sums.chunks_exact_mut(kind.count());
+            for (blocks, sums) in blocks.chunks_exact_mut(kind.count()).zip(mcu_sums) {
+                // What an unchanged MCU holds is old.
+                let is_changed = !numbers.next().is_multiple_of(3);
+                for (block, sum) in blocks.iter_mut().zip(sums) {
+                    block.0[0] = match numbers.next() % 3 {
+                        0 => numbers.next() as i16 >> (16 - bits),
+                        _ => 0,
+                    };
+                    if is_changed {
+                        *sum = match numbers.next() % 9 {
+                            0 => numbers.next() as u8 | 1,
+                            other => DC_ONLY[1 + other as usize % 2],
+                        };
+                    }
+                }
+            }
+            let expected = run(Scalar, &kind, &sums, &blocks);
+            assert_eq!(run(kernels, &kind, &sums, &blocks), expected, "round {round}");
+            for (count, values) in flat.iter_mut().zip(&expected.3) {
+                *count += values.iter().filter(|value| **value != NONE).count();
+            }
+        }
+        assert!(flat.iter().all(|&count| count > 5000), "{flat:?}");
     }
     for_each_level!(check);
 }
