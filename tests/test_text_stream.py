@@ -406,8 +406,9 @@ print(len(ds), flush=True)
 """
 
 
-def start(path: Path) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-c", OPEN, str(path)], stdout=subprocess.PIPE)
+def start(path: Path, program: str = OPEN) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", program, str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"begun\n"
     return process
@@ -423,33 +424,54 @@ def test_processes_that_build_at_once(tmp_path: Path, text: bytes) -> None:
     assert textbook_fast.open(path).index_info[0]["built_in_seconds"] is None
 
 
+INDEX = """
+import sys
+from textbook_fast import _core
+print("begun", flush=True)
+_core.Files(
+    sys.argv[1:], access="map", recover=False, threads=2, allows_long_pass=True, save_every=0.0
+)
+"""
+
+
 @pytest.mark.slow
-def test_killed_at_random_moments(tmp_path: Path, text: bytes) -> None:
-    path = tmp_path / f"{NAME}.gz"
-    # One array: the records ten times.
-    path.write_bytes(gzip.compress(b"[" + b",".join([text.strip()[1:-1]] * 10) + b"]", 6))
+@pytest.mark.parametrize("kind", ["gz-6", "zip-6", "lines"])
+def test_killed_at_random_moments(tmp_path: Path, text: bytes, kind: str) -> None:
+    # The records ten times.
+    records = [text.strip()[1:-1]] * 10
+    if kind == "lines":
+        lines = b"\n".join(json.dumps(record).encode() for record in json.loads(text)) + b"\n"
+        path = tmp_path / "text.jsonl.gz"
+        path.write_bytes(gzip.compress(lines * 10, 6))
+    else:
+        path = write(tmp_path, kind, b"[" + b",".join(records) + b"]")
     began = time.monotonic()
     (info,) = build_index(path)
     seconds = time.monotonic() - began
     sidecar = Path(str(info["sidecar"]))
     undisturbed = sidecar.read_bytes()
+    sidecar.unlink()
     moments = random.Random(2)
-    killed = 0
-    for _ in range(200):
-        sidecar.unlink(missing_ok=True)
-        process = start(path)
-        time.sleep(moments.random() * seconds * 1.2)
+    killed = resumed = 0
+    for _ in range(300):
+        process = start(path, INDEX)
+        time.sleep(moments.random() * seconds * 0.6)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        if sidecar.exists():
-            assert sidecar.read_bytes() == undisturbed
-        else:
+        if not sidecar.exists():
             killed += 1
-        if killed == 20:
+            if killed < 20:
+                continue
+            (info,) = build_index(path)
+            resumed = info["resumed_at"]
+        # It came to the end, mostly in several turns: again from the beginning.
+        assert sidecar.read_bytes() == undisturbed
+        if resumed:
             break
-    assert killed == 20
+        sidecar.unlink()
+    assert killed >= 20
+    assert 0 < resumed < path.stat().st_size
     assert len(textbook_fast.open(path)) == 1600
-    assert sidecar.read_bytes() == undisturbed
     # Leftovers of killed processes are gone.
     assert {file.name for file in tmp_path.iterdir()} == {path.name, sidecar.name}
 

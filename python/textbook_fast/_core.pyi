@@ -92,6 +92,7 @@ class Files:
         read_sidecar: bool = True,
         write_sidecar: bool = True,
         allows_long_pass: bool = False,
+        save_every: float = 2.0,
         progress: bool = True,
     ) -> Files: ...
     def __len__(self) -> int: ...

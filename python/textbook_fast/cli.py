@@ -166,9 +166,8 @@ def _archive_line(info: ArchiveInfo) -> str:
     elif seconds is None:
         state = f"index read in {info['index']}"
     else:
-        done = info["resumed_at"]
-        rate = (info["bytes"] - done) / 1e6 / max(seconds, 1e-6)
-        before = f", after {done / 1e9:,.2f} GB of an earlier call" if done else ""
+        rate = (info["bytes"] - info["resumed_at"]) / 1e6 / max(seconds, 1e-6)
+        before = _before(info["resumed_at"])
         state = (
             f"index built in {seconds:.2f} s ({rate:,.0f} MB/s{before}), kept in {info['index']}"
         )
@@ -178,9 +177,13 @@ def _archive_line(info: ArchiveInfo) -> str:
 def _origin(info: IndexInfo) -> str:
     seconds = info["built_in_seconds"]
     place = f" in {info['sidecar']}" if info["sidecar"] else " in memory"
-    return (
-        f"index read{place}" if seconds is None else f"index built in {seconds:.2f} s, kept{place}"
-    )
+    if seconds is None:
+        return f"index read{place}"
+    return f"index built in {seconds:.2f} s{_before(info['resumed_at'])}, kept{place}"
+
+
+def _before(done: int) -> str:
+    return f", after {done / 1e9:,.2f} GB of an earlier call" if done else ""
 
 
 # --- info

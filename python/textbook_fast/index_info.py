@@ -22,6 +22,7 @@ class IndexInfo(TypedDict):
         samples: How many samples it holds.
         layout: ``"array"`` or ``"lines"`` (JSON Lines).
         built_in_seconds: How long the pass took; None where the index was read.
+        resumed_at: How many bytes of a compressed file an earlier call had done.
         sidecar: Where the index is kept; None for in memory alone.
         warning: Why it could not be kept, where it could not; else None.
     """
@@ -33,6 +34,7 @@ class IndexInfo(TypedDict):
     samples: int
     layout: str
     built_in_seconds: float | None
+    resumed_at: int
     sidecar: str | None
     warning: str | None
 

@@ -4,6 +4,7 @@ mod area;
 pub mod buffers;
 pub mod check;
 pub mod clips;
+mod codec;
 pub mod columns;
 mod crew;
 pub mod decode;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use pyo3::exceptions::PyIndexError;
+use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -33,7 +34,7 @@ impl Files {
 #[pymethods]
 impl Files {
     #[new]
-    #[pyo3(signature = (paths, *, access, recover, threads, expected=None, read_sidecar=true, write_sidecar=true, allows_long_pass=false, progress=true))]
+    #[pyo3(signature = (paths, *, access, recover, threads, expected=None, read_sidecar=true, write_sidecar=true, allows_long_pass=false, save_every=2.0, progress=true))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
     #[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
     fn new(
@@ -46,12 +47,16 @@ impl Files {
         read_sidecar: bool,
         write_sidecar: bool,
         allows_long_pass: bool,
+        save_every: f64,
         progress: bool,
     ) -> PyResult<Files> {
         let access = if access == "read" { Access::Read } else { Access::Map };
         let level = textbook_simd::Level::active();
         let options = Options { threads, recover, read_sidecar, write_sidecar, level };
-        let long = if allows_long_pass { LongPass::Allowed } else { LongPass::Refused };
+        let save_every = Duration::try_from_secs_f64(save_every)
+            .map_err(|error| PyValueError::new_err(format!("save_every: {error}")))?;
+        let long =
+            if allows_long_pass { LongPass::Allowed { save_every } } else { LongPass::Refused };
         let mut parts = Parts::default();
         for (number, path) in paths.into_iter().enumerate() {
             let source = Source::open(&path, access).map_err(|error| to_pyerr(py, &error))?;
@@ -148,11 +153,14 @@ fn info<'py>(py: Python<'py>, part: &Part) -> PyResult<Bound<'py, PyDict>> {
         Layout::Lines => "lines",
     };
     info.set_item("layout", layout)?;
-    let (seconds, sidecar, warning) = match part.index.origin() {
-        Origin::Built { seconds, kept, warning } => (Some(*seconds), kept.clone(), warning.clone()),
-        Origin::Sidecar(path) => (None, Some(path.clone()), None),
+    let (seconds, resumed_at, sidecar, warning) = match part.index.origin() {
+        Origin::Built { seconds, resumed_at, kept, warning } => {
+            (Some(*seconds), *resumed_at, kept.clone(), warning.clone())
+        }
+        Origin::Sidecar(path) => (None, 0, Some(path.clone()), None),
     };
     info.set_item("built_in_seconds", seconds)?;
+    info.set_item("resumed_at", resumed_at)?;
     info.set_item("sidecar", sidecar.map(PathBuf::into_os_string))?;
     info.set_item("warning", warning)?;
     Ok(info)

@@ -5,11 +5,17 @@
 use super::build::{self, Found, Plan, Scanned};
 use super::layout::{Detected, Layout, detect, is_space};
 use super::lines;
-use super::scan::scan;
+use super::scan::{Fault, State, scan};
+use crate::codec::{Reader, put};
 use crate::error::Result;
 use crate::source::Source;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The kinds of a text, where what was found is kept.
+const BLANK: u64 = 0;
+const ARRAY: u64 = 1;
+const LINES: u64 = 2;
 
 /// What is known of a text so far.
 #[derive(Default)]
@@ -26,11 +32,13 @@ enum Kind {
 pub(super) struct Incremental {
     level: textbook_simd::Level,
     kind: Kind,
+    /// How many records, or pieces of lines, are kept on disk.
+    kept: usize,
 }
 
 impl Incremental {
     pub fn new(level: textbook_simd::Level) -> Incremental {
-        Incremental { level, kind: Kind::Blank }
+        Incremental { level, kind: Kind::Blank, kept: 0 }
     }
 
     /// Takes the next bytes, which begin at `offset` of the text.
@@ -62,6 +70,69 @@ impl Incremental {
         matches!(self.kind, Kind::Blank)
     }
 
+    /// Appends what was found since it was kept last, and the state that it goes on in.
+    pub fn keep(&mut self, bytes: &mut Vec<u8>) {
+        match &self.kind {
+            Kind::Blank => put(bytes, BLANK),
+            Kind::Array(Scanned { starts, state, fault }) => {
+                put(bytes, ARRAY);
+                put_starts(bytes, &starts[self.kept..]);
+                state.encode(bytes);
+                put(bytes, u64::from(fault.is_some()));
+                if let Some(fault) = fault {
+                    fault.encode(bytes);
+                }
+                self.kept = starts.len();
+            }
+            Kind::Lines(pieces) => {
+                put(bytes, LINES);
+                put(bytes, (pieces.len() - self.kept) as u64);
+                for piece in &pieces[self.kept..] {
+                    piece.encode(bytes);
+                }
+                self.kept = pieces.len();
+            }
+        }
+    }
+
+    /// Adds what was kept; whether that is right.
+    pub fn take_kept(&mut self, reader: &mut Reader<'_>) -> bool {
+        self.try_take_kept(reader).is_some()
+    }
+
+    fn try_take_kept(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        match (reader.number()?, &mut self.kind) {
+            (BLANK, Kind::Blank) => {}
+            (ARRAY, kind @ (Kind::Blank | Kind::Array(_))) => {
+                let mut starts = match std::mem::take(kind) {
+                    Kind::Array(scanned) => scanned.starts,
+                    _ => Vec::new(),
+                };
+                take_starts(reader, &mut starts)?;
+                self.kept = starts.len();
+                let state = State::decode(reader)?;
+                let fault = match reader.number()? {
+                    0 => None,
+                    _ => Some(Fault::decode(reader)?),
+                };
+                *kind = Kind::Array(Scanned { starts, state, fault });
+            }
+            (LINES, kind @ (Kind::Blank | Kind::Lines(_))) => {
+                let mut pieces = match std::mem::take(kind) {
+                    Kind::Lines(pieces) => pieces,
+                    _ => Vec::new(),
+                };
+                for _ in 0..reader.number()? {
+                    pieces.push(lines::Piece::decode(reader)?);
+                }
+                self.kept = pieces.len();
+                *kind = Kind::Lines(pieces);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
     /// What was found, or what is wrong. `source` is the whole text.
     pub fn finish(self, source: &Source, plan: Plan) -> Result<Found> {
         let Detected { layout, start, is_single } = detect(source, plan.level)?;
@@ -77,4 +148,23 @@ impl Incremental {
             _ => Err(build::bug(source, "two looks at a text's first byte disagree")),
         }
     }
+}
+
+/// Appends offsets, each by what is between it and the one before.
+pub(super) fn put_starts(bytes: &mut Vec<u8>, starts: &[u64]) {
+    put(bytes, starts.len() as u64);
+    let mut last = 0;
+    for &start in starts {
+        put(bytes, start - last);
+        last = start;
+    }
+}
+
+pub(super) fn take_starts(reader: &mut Reader<'_>, starts: &mut Vec<u64>) -> Option<()> {
+    let mut last = 0_u64;
+    for _ in 0..reader.number()? {
+        last = last.checked_add(reader.number()?)?;
+        starts.push(last);
+    }
+    Some(())
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use memchr::{memchr, memchr_iter};
 
 use super::build::{Found, Plan, bug};
+use super::incremental::{put_starts, take_starts};
 use super::layout::{Layout, is_space};
 use super::progress::Progress;
 use super::scan::{Gap, State, scan};
+use crate::codec::{Reader, put};
 use crate::error::{Error, Result};
 use crate::pool;
 use crate::source::Source;
@@ -76,6 +78,34 @@ pub(super) fn join(
         };
     }
     finish(source, plan, starts)
+}
+
+impl Piece {
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        let flags =
+            [self.head.is_some(), self.fault.is_some(), self.has_line_feed, self.ends_blank];
+        put(bytes, (0..).zip(flags).map(|(bit, is_so)| u64::from(is_so) << bit).sum());
+        for (at, byte) in self.head.into_iter().chain(self.fault) {
+            put(bytes, at);
+            put(bytes, u64::from(byte));
+        }
+        put_starts(bytes, &self.starts);
+    }
+
+    pub fn decode(reader: &mut Reader<'_>) -> Option<Piece> {
+        let flags = reader.number()?;
+        let mut place = |bit: u64| {
+            if flags >> bit & 1 == 0 {
+                return Some(None);
+            }
+            Some(Some((reader.number()?, u8::try_from(reader.number()?).ok()?)))
+        };
+        let (head, fault) = (place(0)?, place(1)?);
+        let mut starts = Vec::new();
+        take_starts(reader, &mut starts)?;
+        let (has_line_feed, ends_blank) = (flags >> 2 & 1 == 1, flags >> 3 & 1 == 1);
+        Some(Piece { head, has_line_feed, starts, fault, ends_blank })
+    }
 }
 
 /// Finds the lines of a chunk.

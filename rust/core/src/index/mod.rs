@@ -1,6 +1,7 @@
 //! The offset index: where each record of a JSON file lies. Built in one pass,
 //! kept in a sidecar file. Parses no record.
 
+pub(crate) mod append_log;
 mod build;
 mod incremental;
 mod layout;
@@ -18,7 +19,7 @@ mod tests;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use textbook_simd::Level;
 
@@ -54,8 +55,11 @@ pub struct Options {
 /// Whether a pass that takes long may be made: one that inflates more than 1 GB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LongPass {
-    /// It was asked for.
-    Allowed,
+    /// It was asked for. A crash loses so much time of it.
+    Allowed {
+        /// How much.
+        save_every: Duration,
+    },
     /// It ends in [`Error::IndexMissing`].
     Refused,
 }
@@ -89,6 +93,8 @@ pub enum Origin {
     Built {
         /// Seconds of the pass.
         seconds: f64,
+        /// Bytes of the file that an earlier pass had done.
+        resumed_at: u64,
         /// Where it was written; `None` for in memory alone.
         kept: Option<PathBuf>,
         /// Why it could not be written, where that was wanted.
@@ -171,7 +177,7 @@ impl OffsetIndex {
         let plan = Plan { level, threads, recover, chunk: CHUNK };
         let Found { layout, starts, end } = build::build(source, plan, progress)?;
         let seconds = begin.elapsed().as_secs_f64();
-        let origin = Origin::Built { seconds, kept: None, warning: None };
+        let origin = Origin::Built { seconds, resumed_at: 0, kept: None, warning: None };
         Ok(OffsetIndex { starts: Starts::Memory(starts), layout, end, is_doubtful: false, origin })
     }
 

@@ -24,6 +24,7 @@
 
 use textbook_simd::Level;
 
+use crate::codec::{Reader, put};
 use crate::structure::{self, Algorithm, Glance, Kernel, Strings, block_at};
 
 /// Where a scan stands: all that the next byte's meaning depends on.
@@ -70,6 +71,18 @@ impl State {
     }
 }
 
+/// No text has so many brackets.
+const MAX_DEPTH: u64 = 1 << 60;
+const GAPS: [Gap; 5] =
+    [Gap::BeforeArray, Gap::BeforeFirst, Gap::AfterRecord, Gap::AfterComma, Gap::AfterArray];
+
+impl Gap {
+    fn decode(reader: &mut Reader<'_>) -> Option<Gap> {
+        let code = reader.number()?;
+        GAPS.into_iter().find(|&gap| gap as u64 == code)
+    }
+}
+
 /// A byte that cannot stand where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
@@ -79,6 +92,36 @@ pub struct Fault {
     pub gap: Gap,
     /// The byte.
     pub found: u8,
+}
+
+impl State {
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
+        let flags = u64::from(self.in_string) | u64::from(self.escaped) << 1;
+        for value in [self.depth, flags, self.gap as u64, self.last_end] {
+            put(bytes, value);
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Option<State> {
+        let depth = reader.number().filter(|&depth| depth <= MAX_DEPTH)?;
+        let flags = reader.number()?;
+        let gap = Gap::decode(reader)?;
+        let (in_string, escaped) = (flags & 1 == 1, flags & 2 == 2);
+        Some(State { depth, in_string, escaped, gap, last_end: reader.number()? })
+    }
+}
+
+impl Fault {
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
+        for value in [self.offset, self.gap as u64, u64::from(self.found)] {
+            put(bytes, value);
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Fault> {
+        let (offset, gap) = (reader.number()?, Gap::decode(reader)?);
+        Some(Fault { offset, gap, found: u8::try_from(reader.number()?).ok()? })
+    }
 }
 
 /// Scans `bytes`, which lie at `offset` of the text, from `state` on. Appends the

@@ -142,7 +142,7 @@ pub(crate) fn encode(point: &Point, place: WindowPlace) -> [u8; POINT] {
     bytes.first_chunk().copied().unwrap_or([0; POINT])
 }
 
-fn decode(bytes: &[u8; POINT]) -> Option<(Point, WindowPlace)> {
+pub(crate) fn decode(bytes: &[u8; POINT]) -> Option<(Point, WindowPlace)> {
     let word = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let half = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let small = |at: usize| Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?));

@@ -19,7 +19,7 @@ use super::Source;
 use super::checkpoints::{CHECKED, Checkpoints, SEGMENT};
 use crate::error::{Error, Result};
 use crate::inflate::gzip::Event;
-use crate::inflate::stream::{Framing, Stream};
+use crate::inflate::stream::{Framing, Point, Stream};
 use crate::inflate::{Block, Broken, History, Output, SLACK, WINDOW};
 
 /// A thread keeps so many segments: a record may lie on the border of two.
@@ -160,14 +160,7 @@ impl Inflated {
             return Err(unfit());
         }
         segment.bit = point.bit;
-        let header = match point.block {
-            Block::Coded(bit) => bit / 8,
-            _ => point.bit / 8,
-        };
-        let range = header.min(self.end)..self.end.min(header.saturating_add(MAX_HEADER));
-        let resumed =
-            file.with_file_range(range, |bytes| Ok(segment.stream.resume(&point, bytes)))?;
-        resumed.map_err(|reason| self.error(file, header, reason))?;
+        resume_stream(&mut segment.stream, file, &point, self.end)?;
         Ok(segment)
     }
 
@@ -229,10 +222,30 @@ impl Inflated {
     }
 
     fn error(&self, file: &Source, byte: u64, reason: &str) -> Error {
-        let advice = if reason == UNFIT { "" } else { ADVICE };
-        let (path, offset) = (file.path().to_owned(), byte.min(self.end));
-        Error::Format { path, offset, reason: format!("{reason}{advice}") }
+        error(file, byte.min(self.end), reason)
     }
+}
+
+/// Takes the stream up at a point of a file whose compressed data ends at `end`.
+pub(crate) fn resume_stream(
+    stream: &mut Stream,
+    file: &Source,
+    point: &Point,
+    end: u64,
+) -> Result<()> {
+    let header = match point.block {
+        Block::Coded(bit) => bit / 8,
+        _ => point.bit / 8,
+    };
+    let range = header.min(end)..end.min(header.saturating_add(MAX_HEADER));
+    let resumed = file.with_file_range(range, |bytes| Ok(stream.resume(point, bytes)))?;
+    resumed.map_err(|reason| error(file, header.min(end), reason))
+}
+
+fn error(file: &Source, offset: u64, reason: &str) -> Error {
+    let advice = if reason == UNFIT { "" } else { ADVICE };
+    let reason = format!("{reason}{advice}");
+    Error::Format { path: file.path().to_owned(), offset, reason }
 }
 
 fn give_back(segment: Segment) {

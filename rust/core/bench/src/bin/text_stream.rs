@@ -4,6 +4,7 @@
 //!     cargo run --release --bin text_stream -- CORPUS.json.gz [ROUNDS]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use textbook_core::index::{self, LongPass, Options};
 use textbook_core::source::{Access, Source};
@@ -16,7 +17,8 @@ fn main() {
         let options =
             Options { threads, recover: false, read_sidecar: false, write_sidecar: true, level };
         let source = Source::open(&path, Access::Map).expect("the file");
-        let opened = index::open(source, options, LongPass::Allowed, &Arc::default());
+        let long = LongPass::Allowed { save_every: Duration::from_secs(2) };
+        let opened = index::open(source, options, long, &Arc::default());
         opened.expect("a right text").0.size()
     });
 }

@@ -3,12 +3,13 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 
+use super::partial::Partial;
 use super::pass::{Ended, Segment, damaged};
 use crate::error::Result;
 use crate::index::incremental::Incremental;
 use crate::inflate::WINDOW;
 use crate::source::Source;
-use crate::source::checkpoints::{self, CHECKED, WindowPlace};
+use crate::source::checkpoints::{self, CHECKED, POINT, SEGMENT, WindowPlace};
 
 /// Windows are compressed for their size, but not for long.
 const LEVEL: u32 = 4;
@@ -47,6 +48,16 @@ impl Sums {
         Ok(())
     }
 
+    /// The CRC-32 of this gzip member so far, and its length.
+    pub fn state(&self) -> (u32, u64) {
+        (self.crc.clone().finalize(), self.of_member)
+    }
+
+    pub fn resume(&mut self, crc: u32, of_member: u64) {
+        self.crc = crc32fast::Hasher::new_with_initial_len(crc, of_member);
+        self.of_member = of_member;
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         self.crc.update(bytes);
         self.of_member += bytes.len() as u64;
@@ -54,11 +65,9 @@ impl Sums {
 }
 
 /// What was made of all segments so far.
-pub(super) struct Digest<'a> {
-    source: &'a Source,
+pub(super) struct Made {
     pub json: Incremental,
-    sums: Sums,
-    compress: Compress,
+    pub sums: Sums,
     /// Bytes of text.
     pub length: u64,
     pub windows: Vec<u8>,
@@ -66,45 +75,93 @@ pub(super) struct Digest<'a> {
     pub checks: Vec<u8>,
     /// Where the file is cut.
     pub cut: Option<u64>,
+    /// What of it is kept on disk: bytes of text, and so much of what is made of them.
+    kept: (u64, [usize; 3]),
 }
 
-impl<'a> Digest<'a> {
-    pub fn new(source: &'a Source, level: textbook_simd::Level) -> Digest<'a> {
-        Digest {
-            source,
+impl Made {
+    pub fn new(level: textbook_simd::Level) -> Made {
+        Made {
             json: Incremental::new(level),
             sums: Sums::default(),
-            compress: Compress::new(Compression::new(LEVEL), false),
             length: 0,
             windows: Vec::new(),
             points: Vec::new(),
             checks: Vec::new(),
             cut: None,
+            kept: (0, [0; 3]),
         }
+    }
+
+    /// How much text was kept last, and what was made of the text after that.
+    pub fn new_since_kept(&self) -> (u64, [&[u8]; 3]) {
+        let (length, [windows, points, checks]) = self.kept;
+        (length, [&self.windows[windows..], &self.points[points..], &self.checks[checks..]])
+    }
+
+    /// All of it is kept.
+    pub fn set_kept(&mut self) {
+        let lengths = [&self.windows, &self.points, &self.checks].map(Vec::len);
+        self.kept = (self.length, lengths);
+    }
+
+    /// Whether it is what is made of segments that are full.
+    pub fn has_whole_segments(&self) -> bool {
+        let segments = usize::try_from(self.length / SEGMENT).unwrap_or(usize::MAX);
+        let checks = (SEGMENT / CHECKED) as usize * 4;
+        self.length.is_multiple_of(SEGMENT)
+            && segments.checked_mul(POINT) == Some(self.points.len())
+            && segments.checked_mul(checks) == Some(self.checks.len())
+    }
+
+    /// Adds what was kept of the text up to `length`.
+    pub fn add_kept(&mut self, [windows, points, checks]: [&[u8]; 3], length: u64) {
+        self.windows.extend_from_slice(windows);
+        self.points.extend_from_slice(points);
+        self.checks.extend_from_slice(checks);
+        self.length = length;
+        self.set_kept();
+    }
+}
+
+/// Makes it, segment by segment.
+pub(super) struct Digest<'a> {
+    source: &'a Source,
+    pub made: Made,
+    partial: &'a mut Partial,
+    compress: Compress,
+}
+
+impl<'a> Digest<'a> {
+    pub fn new(source: &'a Source, made: Made, partial: &'a mut Partial) -> Digest<'a> {
+        let compress = Compress::new(Compression::new(LEVEL), false);
+        Digest { source, made, partial, compress }
     }
 
     /// Takes the next segment.
     pub fn take(&mut self, segment: &Segment) -> Result<()> {
+        self.partial.keep_before(segment, self.source, &mut self.made);
         let text = segment.text();
-        self.sums.take(self.source, segment)?;
+        self.made.sums.take(self.source, segment)?;
         if !text.is_empty() {
             let place = self.keep_window(segment);
-            self.points.extend_from_slice(&checkpoints::encode(&segment.point, place));
+            let made = &mut self.made;
+            made.points.extend_from_slice(&checkpoints::encode(&segment.point, place));
             for block in text.chunks(CHECKED as usize) {
-                self.checks.extend_from_slice(&crc32c::crc32c(block).to_le_bytes());
+                made.checks.extend_from_slice(&crc32c::crc32c(block).to_le_bytes());
             }
-            self.json.take(text, self.length);
-            self.length += text.len() as u64;
+            made.json.take(text, made.length);
+            made.length += text.len() as u64;
         }
         if let Ended::Cut(byte) = segment.ended {
-            self.cut = Some(byte);
+            self.made.cut = Some(byte);
         }
         Ok(())
     }
 
     /// Keeps of the window what the segment refers to.
     fn keep_window(&mut self, segment: &Segment) -> WindowPlace {
-        let offset = self.windows.len() as u64;
+        let offset = self.made.windows.len() as u64;
         if segment.used.iter().all(|&bits| bits == 0) {
             return WindowPlace { offset, length: 0, crc32c: crc32c::crc32c(&[]) };
         }
@@ -118,7 +175,7 @@ impl<'a> Digest<'a> {
         let mut packed = Vec::with_capacity(WINDOW + 64);
         let ended = self.compress.compress_vec(&window, &mut packed, FlushCompress::Finish);
         debug_assert!(matches!(ended, Ok(flate2::Status::StreamEnd)), "it fits: {ended:?}");
-        self.windows.extend_from_slice(&packed);
+        self.made.windows.extend_from_slice(&packed);
         let crc32c = crc32c::crc32c(&packed);
         WindowPlace { offset, length: packed.len() as u32, crc32c }
     }

@@ -5,18 +5,20 @@
 
 mod digest;
 mod file;
+mod partial;
 mod pass;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{channel, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::append_log::partial_path;
 use super::build::{Found, Plan};
-use super::incremental::Incremental;
 use super::layout::{is_space, name_of};
 use super::{CHUNK, LongPass, OffsetIndex, Options, Origin, Progress, Starts, lock, sidecar};
 use crate::error::{Error, Result};
@@ -24,8 +26,9 @@ use crate::inflate::stream::Framing;
 use crate::source::checkpoints::{Checkpoints, Places};
 use crate::source::packing::{Packed, Packing};
 use crate::source::{Map, Source};
-use digest::Digest;
+use digest::{Digest, Made};
 use file::Body;
+use partial::Partial;
 use pass::{Ended, Pass};
 pub use unpack::Unpacked;
 
@@ -34,6 +37,8 @@ pub use unpack::Unpacked;
 const SMALL: u64 = 1_000_000_000;
 /// In the cache folder, which nobody asked for, no larger index than this is kept.
 const MAX_CACHED_INDEX: usize = 100_000_000;
+/// A crash of a pass that was not asked for loses so much time.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
 /// So many segments wait between inflating and what is made of them.
 const WAITING: usize = 3;
 
@@ -45,7 +50,7 @@ pub(super) fn open(
     long: LongPass,
     progress: &Arc<Progress>,
 ) -> Result<(Arc<Source>, OffsetIndex)> {
-    let Packing::Deflated { framing, .. } = packed.packing else {
+    let Packing::Deflated { ref range, framing } = packed.packing else {
         return Err(super::build::bug(&source, "a text that is not compressed"));
     };
     let hash = sidecar::content_hash(&source)?;
@@ -74,16 +79,42 @@ pub(super) fn open(
         return Ok((Arc::new(source.into_inflated(checkpoints, packed)), index));
     }
     let begin = Instant::now();
-    let made = inflate(&source, packed, options, progress)?;
-    source.check_unchanged()?;
-    let (source, found, body) = finish(source, packed, made, options)?;
+    let (is_asked, save_every) = match long {
+        LongPass::Allowed { save_every } => (true, save_every),
+        LongPass::Refused => (false, SAVE_EVERY),
+    };
+    let of_partial = if keeps { &places[..] } else { &[] };
+    let mut partial = Partial::new(of_partial, &source, framing, hash, save_every);
+    if !options.read_sidecar {
+        partial.forget();
+    }
+    let resumed = partial.resume(&source, range, framing, options.level);
+    let (made, pass) =
+        resumed.unwrap_or_else(|| (Made::new(options.level), Pass::new(range.clone(), framing)));
+    let resumed_at = if made.length > 0 { pass.byte() } else { 0 };
+    let digest = Digest::new(&source, made, &mut partial);
+    let finished = inflate(&source, pass, digest, options.threads, progress).and_then(|made| {
+        source.check_unchanged()?;
+        finish(source, packed, made, options, framing)
+    });
+    let (source, found, body) = match finished {
+        Ok(finished) => finished,
+        Err(error) => {
+            // A pass that was stopped goes on the next time.
+            if !matches!(error, Error::Stopped | Error::Io { .. }) {
+                partial.remove();
+            }
+            return Err(error);
+        }
+    };
     let mut keeping = Keeping::default();
     if keeps {
-        let is_asked = long == LongPass::Allowed;
         keeping = keep(&places, &found, &body, &source, hash, is_asked);
     }
+    partial.remove();
     let seconds = begin.elapsed().as_secs_f64();
-    let origin = Origin::Built { seconds, kept: keeping.kept.clone(), warning: keeping.warning };
+    let (kept, warning) = (keeping.kept.clone(), keeping.warning);
+    let origin = Origin::Built { seconds, resumed_at, kept, warning };
     // What is in the file need not stay in memory.
     let kept = keeping.kept.and_then(|place| file::load(&place, &source, framing, hash));
     if let Some((loaded, checkpoints)) = kept {
@@ -99,7 +130,9 @@ pub(super) fn open(
 
 /// A large file has no index that fits.
 fn missing(source: &Source, places: &[PathBuf]) -> Error {
-    let state = if places.iter().any(|place| place.exists()) {
+    let state = if places.iter().any(|place| partial_path(place).exists()) {
+        "is not finished"
+    } else if places.iter().any(|place| place.exists()) {
         "does not fit it: it was another file then, or is damaged"
     } else {
         "has not been built"
@@ -113,8 +146,9 @@ fn finish(
     packed: &Packed,
     made: Made,
     options: Options,
+    framing: Framing,
 ) -> Result<(Source, Found, Body)> {
-    let Made { length, cut, json, framing, .. } = made;
+    let Made { length, cut, json, .. } = made;
     let mut bytes = made.windows;
     let windows = 0..bytes.len();
     bytes.extend_from_slice(&made.points);
@@ -210,80 +244,63 @@ fn of_text(error: Error) -> Error {
     }
 }
 
-/// What the pass has made.
-struct Made {
-    windows: Vec<u8>,
-    points: Vec<u8>,
-    checks: Vec<u8>,
-    length: u64,
-    cut: Option<u64>,
-    json: Incremental,
-    framing: Framing,
-}
-
 /// Inflates all of the text; a second thread makes something of it.
 fn inflate(
     source: &Source,
-    packed: &Packed,
-    options: Options,
+    mut pass: Pass,
+    mut digest: Digest<'_>,
+    threads: usize,
     progress: &Progress,
 ) -> Result<Made> {
-    let Packing::Deflated { range, framing } = &packed.packing else {
-        return Err(super::build::bug(source, "a text that is not compressed"));
-    };
-    progress.begin(range.end - range.start);
-    let mut pass = Pass::new(range.clone(), *framing);
-    let mut told = range.start;
+    let Range { start, end } = pass.range;
+    progress.begin(end - start);
+    let mut told = start;
     let mut watch = |byte: u64| {
         let new = byte.saturating_sub(told);
         told = byte;
         progress.advance(new)
     };
-    let mut digest = Digest::new(source, options.level);
-    if options.threads <= 1 {
+    watch(pass.byte())?;
+    if threads <= 1 {
         let mut used = None;
         loop {
             let segment = pass.next(source, used.take(), &mut watch)?;
             digest.take(&segment)?;
             if segment.ended != Ended::Full {
-                break;
+                return Ok(digest.made);
             }
             used = Some(segment);
         }
-    } else {
-        digest = std::thread::scope(|scope| {
-            let (to, from) = sync_channel(WAITING);
-            let (back, free) = channel();
-            let work = move || {
-                for segment in from {
-                    digest.take(&segment)?;
-                    // Nobody needs it any more once the pass is over.
-                    let _ = back.send(segment);
-                }
-                Ok(digest)
-            };
-            let worker = scope.spawn(work);
-            let passed = loop {
-                match pass.next(source, free.try_recv().ok(), &mut watch) {
-                    Ok(segment) => {
-                        let is_over = segment.ended != Ended::Full;
-                        // A worker that is gone has an error of its own.
-                        if to.send(segment).is_err() || is_over {
-                            break Ok(());
-                        }
-                    }
-                    Err(error) => break Err(error),
-                }
-            };
-            drop(to);
-            let digest: Result<Digest<'_>> =
-                worker.join().unwrap_or_else(|panic| Err(bug(source, panic)));
-            // What the worker met came before, in the text.
-            digest.and_then(|digest| passed.map(|()| digest))
-        })?;
     }
-    let Digest { windows, points, checks, length, cut, json, .. } = digest;
-    Ok(Made { windows, points, checks, length, cut, json, framing: *framing })
+    std::thread::scope(|scope| {
+        let (to, from) = sync_channel(WAITING);
+        let (back, free) = channel();
+        let work = move || {
+            for segment in from {
+                digest.take(&segment)?;
+                // Nobody needs it any more once the pass is over.
+                let _ = back.send(segment);
+            }
+            Ok(digest.made)
+        };
+        let worker = scope.spawn(work);
+        let passed = loop {
+            match pass.next(source, free.try_recv().ok(), &mut watch) {
+                Ok(segment) => {
+                    let is_over = segment.ended != Ended::Full;
+                    // A worker that is gone has an error of its own.
+                    if to.send(segment).is_err() || is_over {
+                        break Ok(());
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        drop(to);
+        let made: Result<Made> = worker.join().unwrap_or_else(|panic| Err(bug(source, panic)));
+        // What the worker met came before, in the text.
+        made.and_then(|made| passed.map(|()| made))
+    })
 }
 
 fn bug(source: &Source, panic: Box<dyn std::any::Any + Send>) -> Error {

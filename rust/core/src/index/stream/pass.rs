@@ -3,13 +3,14 @@
 
 use std::ops::Range;
 
+use super::partial::Resume;
 use crate::error::{Error, Result};
 use crate::inflate::gzip::Event;
 use crate::inflate::stream::{Framing, Point, Stream};
 use crate::inflate::{Broken, History, Output, SLACK, WINDOW};
 use crate::source::Source;
 use crate::source::checkpoints::SEGMENT;
-use crate::source::inflated::PIECE;
+use crate::source::inflated::{PIECE, resume_stream};
 
 /// A gzip member that ends in a segment.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +98,7 @@ impl History for Log<'_> {
 pub(super) struct Pass {
     stream: Stream,
     /// The compressed bytes of the file.
-    range: Range<u64>,
+    pub range: Range<u64>,
     /// The next bit of the file.
     bit: u64,
     /// Bytes of text in all, as far as that is known.
@@ -122,6 +123,27 @@ impl Pass {
             floor: WINDOW,
             tail: vec![0; WINDOW],
         }
+    }
+
+    /// After so many bytes of the text, at a checkpoint. `of_member`: so many of them are of
+    /// this gzip member.
+    pub fn resume(
+        source: &Source,
+        range: Range<u64>,
+        framing: Framing,
+        resume: Resume,
+        [done, of_member]: [u64; 2],
+    ) -> Result<Pass> {
+        let mut pass = Pass::new(range, framing);
+        if !pass.range.contains(&(resume.point.bit / 8)) {
+            return Err(damaged(source, pass.range.end, "the compressed text ends before"));
+        }
+        resume_stream(&mut pass.stream, source, &resume.point, pass.range.end)?;
+        pass.bit = resume.point.bit;
+        pass.done = done;
+        pass.floor = WINDOW.saturating_sub(usize::try_from(of_member).unwrap_or(WINDOW));
+        pass.tail = resume.window;
+        Ok(pass)
     }
 
     /// The next byte of the file.

@@ -432,3 +432,122 @@ fn a_long_pass_is_not_made_unasked() {
     let error = lengthen();
     assert!(error.to_string().contains("tar archive"), "{error}");
 }
+
+/// The pass as it is asked for; stopped after so many looks. How it ended, and the byte of
+/// the file that it went on from.
+fn pass(path: &Path, threads: usize, looks: u64) -> Result<u64> {
+    let options = Options { threads, ..KEPT };
+    let progress = Arc::new(Progress::default());
+    progress.stop_after(looks);
+    let long = LongPass::Allowed { save_every: Duration::ZERO };
+    let (_, index) = index::open(Source::open(path, Access::Map)?, options, long, &progress)?;
+    match index.origin() {
+        Origin::Built { resumed_at, .. } => Ok(*resumed_at),
+        Origin::Sidecar(place) => panic!("{} was there", place.display()),
+    }
+}
+
+/// Stops the pass again and again until it comes to the end. The index, and how often it
+/// was stopped, where the last pass went on from something.
+fn stopped(folder: &TestFolder, path: &Path, random: &mut Random) -> (Vec<u8>, usize) {
+    let (place, mut stops) = (folder.path("x.json.gz.tfidx"), 0);
+    loop {
+        let has_partial = partial_path(&place).exists();
+        let looks = 2 + random.below(5 + 2 * stops);
+        match pass(path, 1 + random.below(2), looks as u64) {
+            Ok(resumed_at) => {
+                assert_eq!(resumed_at > 0, has_partial, "it goes on");
+                stops = if has_partial { stops } else { 0 };
+                assert!(!partial_path(&place).exists());
+                let bytes = std::fs::read(&place).expect("an index");
+                std::fs::remove_file(&place).expect("removed");
+                return (bytes, stops);
+            }
+            Err(Error::Stopped) => stops += 1,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(!place.exists() && stops < 2000);
+    }
+}
+
+#[test]
+fn a_stopped_pass_goes_on_and_ends_in_the_same_index() {
+    let folder = TestFolder::new("text_stopped");
+    let truth = records(900, 15);
+    let array = array(&truth);
+    let blank = [vec![b' '; 1_200_000], array[3..].to_vec()].concat();
+    let mut random = Random(16);
+    let mut stops = 0;
+    for text in [array, truth.join(&b"\n"[..]), blank] {
+        for (kind, gz) in kinds(&text) {
+            let path = folder.write("x.json.gz", &gz);
+            assert_eq!(pass(&path, 1, 0).expect(kind), 0);
+            let place = folder.path("x.json.gz.tfidx");
+            let undisturbed = std::fs::read(&place).expect("an index");
+            std::fs::remove_file(place).expect("removed");
+            let (bytes, count) = stopped(&folder, &path, &mut random);
+            assert!(bytes == undisturbed, "{kind}");
+            stops += count;
+        }
+    }
+    assert!(stops > 100, "{stops}");
+}
+
+#[test]
+fn what_a_stopped_pass_has_left_is_used_only_where_it_fits() {
+    let folder = TestFolder::new("text_partial");
+    let gz = member(&array(&records(650, 17)), 6, Strategy::Default);
+    let other = member(&array(&records(650, 18)), 6, Strategy::Default);
+    let path = folder.write("x.json.gz", &gz);
+    let place = folder.path("x.json.gz.tfidx");
+    let partial = partial_path(&place);
+    pass(&path, 1, 0).expect("a pass");
+    let undisturbed = std::fs::read(&place).expect("an index");
+    std::fs::remove_file(&place).expect("removed");
+    let error = pass(&path, 1, 7).expect_err("stopped");
+    assert!(matches!(error, Error::Stopped), "{error}");
+    let left = std::fs::read(&partial).expect("what is left");
+    let mut random = Random(19);
+    let mut resumed = 0;
+    for round in 0..150 {
+        let mut bad = left.clone();
+        match round % 3 {
+            0 => bad.truncate(random.below(left.len())),
+            1 => bad[random.below(left.len())] ^= 1 << random.below(8),
+            _ => bad[random.below(200)] ^= 1 << random.below(8),
+        }
+        std::fs::write(&partial, &bad).expect("written");
+        resumed += usize::from(pass(&path, 1, 0).expect("a pass") > 0);
+        assert!(std::fs::read(&place).expect("an index") == undisturbed);
+        assert!(!partial.exists());
+        std::fs::remove_file(&place).expect("removed");
+    }
+    assert!(resumed > 10 && resumed < 140, "{resumed}");
+    // Another file of the same name.
+    std::fs::write(&partial, &left).expect("written");
+    std::fs::write(&path, other).expect("written");
+    assert_eq!(pass(&path, 1, 0).expect("a pass"), 0);
+    assert!(!partial.exists());
+    // A pass that ends at damage leaves nothing.
+    let mut bad = gz.clone();
+    let middle = bad.len() * 3 / 4;
+    bad[middle..middle + 100].fill(0x55);
+    std::fs::write(&path, bad).expect("written");
+    let error = pass(&path, 1, 0).expect_err("damaged");
+    assert!(matches!(error, Error::Format { .. }), "{error}");
+    assert!(!partial.exists());
+}
+
+#[test]
+fn a_rebuild_goes_on_from_nothing() {
+    let folder = TestFolder::new("text_partial_rebuild");
+    let gz = member(&array(&records(650, 20)), 6, Strategy::Default);
+    let path = folder.write("x.json.gz", &gz);
+    pass(&path, 1, 6).expect_err("stopped");
+    let partial = partial_path(&folder.path("x.json.gz.tfidx"));
+    assert!(partial.exists());
+    let options = Options { read_sidecar: false, ..KEPT };
+    let (_, index) = open(&path, Access::Map, options).expect("built");
+    assert!(matches!(index.origin(), Origin::Built { resumed_at: 0, .. }));
+    assert!(!partial.exists());
+}

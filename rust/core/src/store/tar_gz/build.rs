@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::sums::{Sum, Sums};
 use super::walker::{Step, Walker};
 use crate::error::{Error, Result};
 use crate::index::Progress;
+use crate::index::append_log::partial_path;
 
 /// So many bytes of the stream before a point have to be what they were.
 const TAIL: u64 = 64 << 10;
@@ -54,13 +55,6 @@ pub(super) struct Built {
     pub met: usize,
     /// Why the archive could not be read to its end.
     pub damage: Option<Error>,
-}
-
-/// The name of the file that grows while the index at `path` is built.
-pub(super) fn partial_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
 }
 
 /// Builds the index of an archive at `path`. Where the archive is damaged, the index of

@@ -18,10 +18,10 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use super::codec::{Reader, put};
 use super::page::{self, Entry, MEMBERS};
 use super::partial::{Partial, decode_ids, encode_ids};
 use super::parts::PartId;
+use crate::codec::{Reader, put};
 use crate::error::{Error, Result};
 use crate::index::sidecar;
 use crate::source::Map;

@@ -4,7 +4,6 @@
 #![allow(clippy::cast_possible_truncation, reason = "lengths of buffers, fields of a few bits")]
 
 mod build;
-mod codec;
 mod expected;
 mod index_file;
 mod members;
@@ -33,6 +32,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::tar_index::{key, plain_name, rank, target_of};
 use super::{Spelling, StoreError};
 use crate::error::{Error, Result};
+use crate::index::append_log::partial_path;
 use crate::index::{Progress, sidecar};
 use crate::source::Identity;
 use build::Plan;
@@ -425,7 +425,7 @@ fn words(reason: Refused) -> &'static str {
 }
 
 fn missing(parts: &Parts, places: &[PathBuf]) -> Error {
-    let partial = places.iter().any(|place| build::partial_path(place).exists());
+    let partial = places.iter().any(|place| partial_path(place).exists());
     let state = if places.iter().any(|place| is_index(place)) {
         "is of another version of this library"
     } else if partial {
@@ -459,7 +459,7 @@ fn index_small(parts: &Parts, places: &[PathBuf], progress: &Progress) -> Result
         let index = IndexFile::open(place)?.ok_or_else(|| lost(place));
         if *place == temporary {
             let _ = std::fs::remove_file(place);
-            let _ = std::fs::remove_file(build::partial_path(place));
+            let _ = std::fs::remove_file(partial_path(place));
         }
         return index;
     }

@@ -6,7 +6,7 @@
 
 use std::io::{Read, Write};
 
-use super::codec::{Reader, put};
+use crate::codec::{Reader, put};
 use crate::store::tar_header::BLOCK;
 
 /// So many members make a page: enough to compress well, few enough to be read at once.

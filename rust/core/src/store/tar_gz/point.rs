@@ -2,7 +2,7 @@
 //! needed to go on from there: deflate's whole state is its place, its block and the
 //! 32 KiB before.
 
-use super::codec::{Reader, put};
+use crate::codec::{Reader, put};
 use crate::inflate::{Block, Pending, WINDOW};
 
 /// A member whose data comes next.

@@ -253,7 +253,7 @@ fn a_pass_that_is_stopped_goes_on_and_gives_the_same_index() {
                 result => break result.expect("built in the end"),
             }
             // A crash may tear the last record.
-            let partial = build::partial_path(&path);
+            let partial = partial_path(&path);
             let length = std::fs::metadata(&partial).expect("a partial index").len();
             let torn = length - (random.below(3) as u64 * 50).min(length);
             let file = std::fs::OpenOptions::new().write(true).open(&partial).expect("open");

@@ -1,8 +1,9 @@
-//! Numbers and bytes of the index file: 7 bits a byte, the lowest first.
+//! Numbers and bytes of index files: 7 bits a byte, the lowest first.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(clippy::cast_possible_truncation, reason = "the lowest byte is meant")]
 
 /// Appends a number.
-pub(super) fn put(bytes: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 128 {
         bytes.push(value as u8 | 128);
         value >>= 7;
@@ -12,7 +13,7 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut value: u64) {
 
 /// Takes numbers and bytes from the front. `None` where there are no more.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reader<'a>(pub &'a [u8]);
+pub(crate) struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
     pub fn number(&mut self) -> Option<u64> {
