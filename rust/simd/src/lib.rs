@@ -18,7 +18,7 @@ pub enum Level {
     Scalar,
     /// x86-64-v3: AVX2, BMI1, BMI2, LZCNT, POPCNT, FMA, F16C, and PCLMULQDQ.
     Avx2,
-    /// AVX-512 F, BW, CD, DQ, VL, VBMI and VBMI2, on top of AVX2.
+    /// AVX-512 F, BW, CD, DQ, VL, VBMI, VBMI2 and VNNI, on top of AVX2.
     Avx512,
 }
 
@@ -99,7 +99,8 @@ fn detect() -> Level {
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vbmi")
-        && is_x86_feature_detected!("avx512vbmi2");
+        && is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("avx512vnni");
     match (avx512, avx2) {
         (true, _) => Level::Avx512,
         (false, true) => Level::Avx2,

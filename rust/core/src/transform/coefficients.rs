@@ -90,18 +90,52 @@ impl Pair {
     }
 }
 
-/// Where an output pixel's input pixels begin, and their weights in pairs.
+/// The weights of four neighboring input pixels, split so that 8-bit multiplies can be
+/// exact: weight = (parts[0] * 256 + parts[1]) * 256 + parts[2].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quad {
+    /// Four numbers of 8 bits each, in memory order.
+    pub parts: [i32; 3],
+}
+
+impl Quad {
+    /// None where a weight is 2 or more, which no filter has.
+    fn new(weights: [i32; 4]) -> Option<Quad> {
+        let mut parts = [[0; 4]; 3];
+        for (at, mut weight) in weights.into_iter().enumerate() {
+            for part in parts.iter_mut().rev() {
+                part[at] = weight as i8;
+                weight = (weight - i32::from(part[at])) >> 8;
+            }
+            if weight != 0 {
+                return None;
+            }
+        }
+        Some(Quad { parts: parts.map(|part| i32::from_le_bytes(part.map(|x| x as u8))) })
+    }
+
+    #[cfg(test)]
+    fn weights(self) -> [i32; 4] {
+        let parts = self.parts.map(|part| part.to_le_bytes().map(|x| i32::from(x as i8)));
+        std::array::from_fn(|at| (parts[0][at] * 256 + parts[1][at]) * 256 + parts[2][at])
+    }
+}
+
+/// Where an output pixel's input pixels begin, and their weights in pairs. The same in
+/// fours, which may begin up to three pixels before.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     pub start: usize,
     pub pairs: Range<usize>,
+    quads_start: usize,
+    quads: Range<usize>,
 }
 
 /// Whether windows may begin anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alignment {
     Any,
-    /// At even pixels only; weights of 0 fill up.
+    /// At even pixels only, in fours at multiples of four; weights of 0 fill up.
     Even,
 }
 
@@ -112,6 +146,7 @@ pub(crate) struct Axis {
     pub input: Range<usize>,
     windows: Vec<Window>,
     pairs: Vec<Pair>,
+    quads: Vec<Quad>,
 }
 
 impl Axis {
@@ -127,7 +162,8 @@ impl Axis {
         let scale = from as f64 / to as f64;
         let stretch = scale.max(1.0);
         let support = filter.support() * stretch;
-        let mut axis = Axis { input: 0..0, windows: Vec::new(), pairs: Vec::new() };
+        let mut axis =
+            Axis { input: 0..0, windows: Vec::new(), pairs: Vec::new(), quads: Vec::new() };
         let mut weights = Vec::new();
         for place in output {
             let center = (place as f64 + 0.5) * scale;
@@ -156,7 +192,28 @@ impl Axis {
         for window in &mut axis.windows {
             window.start -= first;
         }
+        axis.add_quads(alignment)?;
         Some(axis)
+    }
+
+    /// Puts the weights in fours as well.
+    fn add_quads(&mut self, alignment: Alignment) -> Option<()> {
+        for window in &mut self.windows {
+            let before = if alignment == Alignment::Even { window.start % 4 } else { 0 };
+            let pairs = &self.pairs[window.pairs.clone()];
+            let weights = std::iter::repeat_n(0, before);
+            let weights: Vec<i32> =
+                weights.chain(pairs.iter().flat_map(|pair| pair.weights())).collect();
+            window.quads_start = window.start - before;
+            window.quads.start = self.quads.len();
+            for part in weights.chunks(4) {
+                let mut four = [0; 4];
+                four[..part.len()].copy_from_slice(part);
+                self.quads.push(Quad::new(four)?);
+            }
+            window.quads.end = self.quads.len();
+        }
+        Some(())
     }
 
     fn push(
@@ -178,7 +235,8 @@ impl Axis {
         for pair in weights.chunks(2) {
             self.pairs.push(Pair::new([pair[0], *pair.get(1).unwrap_or(&0)])?);
         }
-        self.windows.push(Window { start, pairs: begin..self.pairs.len() });
+        let pairs = begin..self.pairs.len();
+        self.windows.push(Window { start, pairs, quads_start: 0, quads: 0..0 });
         Some(())
     }
 
@@ -196,6 +254,12 @@ impl Axis {
     pub fn window(&self, place: usize) -> (usize, &[Pair]) {
         let window = &self.windows[place];
         (window.start, &self.pairs[window.pairs.clone()])
+    }
+
+    /// The same in fours.
+    pub fn window_of_quads(&self, place: usize) -> (usize, &[Quad]) {
+        let window = &self.windows[place];
+        (window.quads_start, &self.quads[window.quads.clone()])
     }
 }
 
@@ -230,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn weights_split_exactly_in_fours() {
+        for weight in (-8_000_000..=8_000_000).step_by(1237).chain([127, 128, 32639, 32640]) {
+            let four = [weight, -weight, 1_000_000, 0];
+            assert_eq!(Quad::new(four).map(Quad::weights), Some(four));
+        }
+        assert_eq!(Quad::new([0, 0, 0, 1 << 23]), None, "no room for that");
+    }
+
+    #[test]
     fn every_filter_splits_at_every_size() {
         for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
             for from in (1..40).chain([100, 255, 640, 719, 720, 1280, 2000, 30_000]) {
@@ -244,6 +317,16 @@ mod tests {
                             let sum: i32 = pairs.iter().flat_map(|pair| pair.weights()).sum();
                             let rounding = i32::try_from(pairs.len() * 2).expect("small");
                             assert!((sum - (1 << PRECISION)).abs() <= rounding, "{sum}");
+                        }
+                        for place in 0..to {
+                            let (start, pairs) = axis.window(place);
+                            let (quads_start, quads) = axis.window_of_quads(place);
+                            assert!(alignment == Alignment::Any || quads_start % 4 == 0);
+                            let before = std::iter::repeat_n(0, start - quads_start);
+                            let pairs = pairs.iter().flat_map(|pair| pair.weights());
+                            let count = 4 * quads.len();
+                            let quads = quads.iter().flat_map(|quad| quad.weights());
+                            assert!(quads.eq(before.chain(pairs).chain([0; 3]).take(count)));
                         }
                     }
                 }

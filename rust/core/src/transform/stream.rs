@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::coefficients::{Axis, Pair};
+use super::coefficients::Axis;
 use super::geometry::Size;
 use super::kernels::{BAND, BandMemory, BandMut, Kernels};
 use super::output::Output;
@@ -284,15 +284,15 @@ impl<'a, K: Kernels> Stream<'a, K> {
     fn drain_window(&mut self, axis: &Axis) {
         let Scratch { window, done, .. } = &mut *self.scratch;
         let length = self.plan.geometry.kept.size.width * 3;
-        while let Some(Reach { first, end, pairs }) = Reach::of(axis, self.next)
+        while let Some(Reach { first, end }) = Reach::of(axis, self.next)
             && end <= window.end()
         {
             let rows = window.get(first, end);
             if let Some(out) = self.output.row_mut(self.next) {
-                self.kernels.vertical(rows, window.stride, pairs, out);
+                self.kernels.vertical(rows, window.stride, axis, self.next, out);
             } else {
                 done.resize(length, 0);
-                self.kernels.vertical(rows, window.stride, pairs, done);
+                self.kernels.vertical(rows, window.stride, axis, self.next, done);
                 self.output.put(self.kernels, self.next, done);
             }
             self.next += 1;
@@ -307,11 +307,12 @@ impl<'a, K: Kernels> Stream<'a, K> {
             let Scratch { window, pending, .. } = &mut *self.scratch;
             let next = self.next + pending.count;
             let reach = Reach::of(vertical, next).filter(|reach| reach.end <= window.end());
-            let Some(Reach { first, end, pairs }) = reach else {
+            let Some(Reach { first, end }) = reach else {
                 return window.drop_unneeded(vertical, next);
             };
             let rows = window.get(first, end);
-            self.kernels.vertical(rows, window.stride, pairs, &mut pending.room(1)[..length]);
+            let out = &mut pending.room(1)[..length];
+            self.kernels.vertical(rows, window.stride, vertical, next, out);
             pending.count += 1;
             if pending.count == BAND {
                 self.resize_pending(horizontal);
@@ -326,20 +327,19 @@ fn stride_of(axis: &Axis) -> usize {
 }
 
 /// The source rows that an output row is made of.
-struct Reach<'a> {
+struct Reach {
     first: usize,
     end: usize,
-    pairs: &'a [Pair],
 }
 
-impl Reach<'_> {
-    fn of(axis: &Axis, place: usize) -> Option<Reach<'_>> {
+impl Reach {
+    fn of(axis: &Axis, place: usize) -> Option<Reach> {
         if place >= axis.len() {
             return None;
         }
         let (start, pairs) = axis.window(place);
         let first = axis.input.start + start;
-        Some(Reach { first, end: (first + 2 * pairs.len()).min(axis.input.end), pairs })
+        Some(Reach { first, end: (first + 2 * pairs.len()).min(axis.input.end) })
     }
 }
 

@@ -62,11 +62,11 @@ impl super::Kernels for Kernels {
         });
     }
 
-    fn vertical(self, rows: &[u8], stride: usize, pairs: &[Pair], out: &mut [u8]) {
+    fn vertical(self, rows: &[u8], stride: usize, axis: &Axis, place: usize, out: &mut [u8]) {
         if out.len() < 32 {
-            return Scalar.vertical(rows, stride, pairs, out);
+            return Scalar.vertical(rows, stride, axis, place, out);
         }
-        with_avx2!(vertical(rows, stride, pairs, out));
+        with_avx2!(vertical(rows, stride, axis.window(place).1, out));
     }
 
     fn to_planes(self, row: &[u8], planes: [&mut [u8]; 3]) {
@@ -87,23 +87,23 @@ impl super::Kernels for Kernels {
 
 /// Where steps of this width over a length begin, which is at least one step long. The
 /// last step ends at the end, so it may overlap the one before: the same comes out again.
-fn steps(length: usize, width: usize) -> impl Iterator<Item = usize> {
+pub(super) fn steps(length: usize, width: usize) -> impl Iterator<Item = usize> {
     let last = length - width;
     (0..last).step_by(width).chain([last])
 }
 
 /// Bytes that are fetched into the cache little by little, in so many steps.
-struct Ahead<'a>(Chunks<'a, u8>);
+pub(super) struct Ahead<'a>(Chunks<'a, u8>);
 
 impl Ahead<'_> {
     #[inline(always)]
-    fn new(bytes: &[u8], steps: usize) -> Ahead<'_> {
+    pub fn new(bytes: &[u8], steps: usize) -> Ahead<'_> {
         let lines = bytes.len().div_ceil(LINE).div_ceil(steps).max(1);
         Ahead(bytes.chunks(lines * LINE))
     }
 
     #[inline(always)]
-    fn fetch_some(&mut self) {
+    pub fn fetch_some(&mut self) {
         for line in self.0.next().unwrap_or_default().chunks(LINE) {
             // SAFETY: a prefetch is a hint: no address faults, nothing is read or written
             // that the program can see. Every x86-64 CPU has it.
@@ -259,7 +259,7 @@ fn resize_columns(
 
 /// Columns of sixteen rows back to rows.
 #[target_feature(enable = "avx2")]
-fn transpose_back(columns: &[[u8; BAND]], out: &mut BandMut<'_>) {
+pub(super) fn transpose_back(columns: &[[u8; BAND]], out: &mut BandMut<'_>) {
     // Bytes of two rows, interleaved, apart again.
     let apart = _mm256_setr_epi8(
         0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5,

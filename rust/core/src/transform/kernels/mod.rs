@@ -6,13 +6,16 @@
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "calls code of a level whose proof is a token")]
 pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "calls code of a level whose proof is a token")]
+pub(crate) mod avx512;
 pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
 
 use textbook_simd::Level;
 
-use super::coefficients::{Axis, Pair};
+use super::coefficients::Axis;
 use super::values::{Arithmetic, Float};
 
 /// So many rows are resized horizontally at once: the lanes of a register.
@@ -47,10 +50,10 @@ pub(crate) trait Kernels: Copy {
         out: BandMut<'_>,
     );
 
-    /// Makes a row of rows: each byte is the weighted sum of those at its place. There are
-    /// two rows for each pair of weights, or one for the last; each is `stride` bytes after
-    /// the one before, and at least as long as `out`.
-    fn vertical(self, rows: &[u8], stride: usize, pairs: &[Pair], out: &mut [u8]);
+    /// Makes row `place` of rows: each byte is the weighted sum of those at its place. There
+    /// are two rows for each pair of weights, or one for the last; each is `stride` bytes
+    /// after the one before, and at least as long as `out`.
+    fn vertical(self, rows: &[u8], stride: usize, axis: &Axis, place: usize, out: &mut [u8]);
 
     /// RGB pixels to a row for each channel.
     fn to_planes(self, row: &[u8], planes: [&mut [u8]; 3]);
@@ -68,6 +71,13 @@ pub(crate) trait Algorithm {
 
 /// Runs an algorithm with the kernels of a level, or of the best one below it that there is.
 pub(crate) fn run<A: Algorithm>(level: Level, algorithm: A) -> A::Output {
+    #[cfg(target_arch = "x86_64")]
+    if level >= Level::Avx512
+        && let Some(token) = textbook_simd::Avx512::get()
+        && let Some(avx2) = textbook_simd::Avx2::get()
+    {
+        return algorithm.run(avx512::Kernels::new(token, avx2));
+    }
     #[cfg(target_arch = "x86_64")]
     if level >= Level::Avx2
         && let Some(token) = textbook_simd::Avx2::get()

@@ -1,7 +1,7 @@
 //! The definition of every kernel, in plain Rust.
 
 use super::{BAND, BandMemory, BandMut, Kernels};
-use crate::transform::coefficients::{Axis, PRECISION, Pair};
+use crate::transform::coefficients::{Axis, PRECISION};
 use crate::transform::values::{Arithmetic, Float};
 
 /// Plain Rust.
@@ -40,7 +40,8 @@ impl Kernels for Scalar {
         }
     }
 
-    fn vertical(self, rows: &[u8], stride: usize, pairs: &[Pair], out: &mut [u8]) {
+    fn vertical(self, rows: &[u8], stride: usize, axis: &Axis, place: usize, out: &mut [u8]) {
+        let (_, pairs) = axis.window(place);
         for (at, byte) in out.iter_mut().enumerate() {
             let weights = pairs.iter().flat_map(|pair| pair.weights());
             let products = weights

@@ -39,6 +39,11 @@ macro_rules! for_each_level {
             Some(token) => $check(super::avx2::Kernels::new(token)),
             None => println!("not tested: this CPU lacks AVX2"),
         }
+        #[cfg(target_arch = "x86_64")]
+        match (textbook_simd::Avx512::get(), textbook_simd::Avx2::get()) {
+            (Some(token), Some(avx2)) => $check(super::avx512::Kernels::new(token, avx2)),
+            _ => println!("not tested: this CPU lacks AVX-512"),
+        }
     };
 }
 
@@ -89,12 +94,12 @@ fn vertical_equals_the_definition() {
             let axis = Axis::new(filter, from, to, 0..to, Alignment::Any).expect("splits");
             let stride = length + numbers.below(5);
             let bytes = numbers.bytes(stride.max(1) * from);
-            for (start, pairs) in axis.windows() {
+            for (place, (start, pairs)) in axis.windows().enumerate() {
                 let end = (start + 2 * pairs.len()).min(from);
                 let rows = &bytes[start * stride.max(1)..end * stride.max(1)];
                 let (mut expected, mut found) = (vec![1; length], vec![2; length]);
-                Scalar.vertical(rows, stride.max(1), pairs, &mut expected);
-                kernels.vertical(rows, stride.max(1), pairs, &mut found);
+                Scalar.vertical(rows, stride.max(1), &axis, place, &mut expected);
+                kernels.vertical(rows, stride.max(1), &axis, place, &mut found);
                 assert_eq!(found, expected, "{filter:?} {from} to {to}, {length} bytes");
             }
         }
