@@ -57,11 +57,9 @@ pub(crate) trait History {
 }
 
 /// Nothing is before the guard.
-#[cfg(test)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct NoHistory;
 
-#[cfg(test)]
 impl History for NoHistory {
     fn demand(&mut self, _: &mut [u8], _: usize, _: usize) -> Result<(), &'static str> {
         Err("a match reaches back before the beginning")

@@ -21,6 +21,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use super::page::{self, Entry, MEMBERS};
 use super::partial::{Partial, decode_ids, encode_ids};
 use super::parts::PartId;
+use super::unpack::{self, Page, Unpacker, Wanted};
 use crate::codec::{Reader, put};
 use crate::error::{Error, Result};
 use crate::index::sidecar;
@@ -29,7 +30,7 @@ use crate::store::common_folder::CommonFolder;
 use crate::store::name_table::NameTable;
 use crate::store::tar_index::{key, plain_name};
 
-const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.I02";
+const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.I03";
 const HEADER: usize = 104;
 const IS_CONFIRMED: u64 = 1;
 
@@ -164,19 +165,26 @@ impl IndexFile {
         self.pages as usize
     }
 
-    /// The members of a page.
-    pub fn page(&self, number: usize) -> Result<Vec<Entry>> {
-        self.try_page(number).ok_or_else(|| Error::Format {
+    /// A page, taken apart as far as it is wanted.
+    pub fn page(&self, number: usize, wanted: Wanted, unpacker: &mut Unpacker) -> Result<Page> {
+        let page = self.packed(number).and_then(|bytes| unpacker.unpack(bytes, wanted));
+        page.ok_or_else(|| self.damaged(number))
+    }
+
+    /// Why there is no such page, or not what it should hold.
+    pub fn damaged(&self, number: usize) -> Error {
+        Error::Format {
             path: self.path.clone(),
             offset: 0,
             reason: format!(
                 "page {number} of the index is damaged: delete the index and make it anew with \
                  textbook-fast index"
             ),
-        })
+        }
     }
 
-    fn try_page(&self, number: usize) -> Option<Vec<Entry>> {
+    /// The bytes of a page, if they have their checksum.
+    fn packed(&self, number: usize) -> Option<&[u8]> {
         let bytes = self.map.bytes();
         let directory = bytes.get(self.directory.clone())?;
         let end = |number: usize| {
@@ -185,10 +193,7 @@ impl IndexFile {
         };
         let start = if number == 0 { HEADER } else { end(number - 1)? };
         let (page, check) = bytes.get(start..end(number)?)?.split_last_chunk()?;
-        if crc32c::crc32c(page) != u32::from_le_bytes(*check) {
-            return None;
-        }
-        page::decode(page)
+        (crc32c::crc32c(page) == u32::from_le_bytes(*check)).then_some(page)
     }
 }
 
@@ -222,7 +227,7 @@ fn write_temporary(path: &Path, partial: &Partial, last: &[Entry], mut about: Ab
             Some(_) => partial.page(number)?,
             None => page::encode(last).map_err(io)?,
         };
-        let entries = page::decode(&bytes).ok_or_else(|| {
+        let entries = unpack::decode(&bytes).ok_or_else(|| {
             io(std::io::Error::other(
                 "a page that was written cannot be read: start anew with --rebuild",
             ))

@@ -17,13 +17,13 @@ mod split;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod walker;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ use page::{Content, Entry, Place, Refused};
 use parts::Parts;
 use split::PartName;
 pub use sums::Sum;
+use unpack::{Page, Unpacker, Wanted};
 
 /// An archive up to this size is indexed when it is opened; a larger one only when that
 /// is asked for, since it takes long.
@@ -380,36 +381,44 @@ impl TarGz {
         if number >= self.index.page_count() {
             return Ok(None);
         }
-        let page = self.page(number).map_err(|error| StoreError::Unreadable {
+        let entry = PAGES.with_borrow_mut(|pages| pages.entry(self, number, place));
+        entry.map(Some).map_err(|error| StoreError::Unreadable {
             place: self.index.path().display().to_string(),
             reason: error.to_string(),
-        })?;
-        Ok(page.get(place).cloned())
-    }
-
-    /// A page of the index: one of the last that this thread has used, or read anew.
-    fn page(&self, number: usize) -> Result<Rc<Vec<Entry>>> {
-        /// An archive's id, a page's number and its members.
-        type Page = (u64, usize, Rc<Vec<Entry>>);
-        thread_local! {
-            static PAGES: RefCell<Vec<Page>> = const { RefCell::new(Vec::new()) };
-        }
-        const KEPT: usize = 8;
-        PAGES.with_borrow_mut(|pages| {
-            if let Some(at) =
-                pages.iter().position(|(id, page, _)| (*id, *page) == (self.id, number))
-            {
-                let last = pages.len() - 1;
-                pages.swap(at, last);
-                return Ok(Rc::clone(&pages[last].2));
-            }
-            let page = Rc::new(self.index.page(number)?);
-            if pages.len() == KEPT {
-                pages.remove(0);
-            }
-            pages.push((self.id, number, Rc::clone(&page)));
-            Ok(page)
         })
+    }
+}
+
+thread_local! {
+    static PAGES: RefCell<Pages> =
+        RefCell::new(Pages { kept: Vec::new(), unpacker: Unpacker::new() });
+}
+
+/// The pages of indexes that a thread has used last.
+struct Pages {
+    /// An archive's id, a page's number, and the page.
+    kept: Vec<(u64, usize, Page)>,
+    unpacker: Unpacker,
+}
+
+impl Pages {
+    const KEPT: usize = 8;
+
+    fn entry(&mut self, archive: &TarGz, number: usize, place: usize) -> Result<Entry> {
+        let known = self.kept.iter().position(|(id, page, _)| (*id, *page) == (archive.id, number));
+        let known = known.map(|at| self.kept.remove(at).2);
+        // Who comes back to a page will mostly want all of it.
+        let wanted = if known.is_some() { Wanted::All } else { Wanted::UpTo(place) };
+        let page = match known {
+            Some(page) if page.has(place) => page,
+            _ => archive.index.page(number, wanted, &mut self.unpacker)?,
+        };
+        let entry = page.entry(place).ok_or_else(|| archive.index.damaged(number));
+        if self.kept.len() == Self::KEPT {
+            self.kept.remove(0);
+        }
+        self.kept.push((archive.id, number, page));
+        entry
     }
 }
 
@@ -471,6 +480,6 @@ fn index_small(parts: &Parts, places: &[PathBuf], progress: &Progress) -> Result
 #[cfg(feature = "fuzzing")]
 #[must_use]
 pub fn page_round_trips(bytes: &[u8]) -> bool {
-    let Some(entries) = page::decode(bytes) else { return true };
-    page::encode(&entries).is_ok_and(|bytes| page::decode(&bytes) == Some(entries))
+    let Some(entries) = unpack::decode(bytes) else { return true };
+    page::encode(&entries).is_ok_and(|bytes| unpack::decode(&bytes) == Some(entries))
 }

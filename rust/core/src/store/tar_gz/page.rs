@@ -4,16 +4,13 @@
 //! those of its tar header and the others apart (see `expected`).
 #![deny(clippy::indexing_slicing)]
 
-use std::io::{Read, Write};
+use std::io::Write;
 
-use crate::codec::{Reader, put};
+use crate::codec::put;
 use crate::store::tar_header::BLOCK;
 
 /// So many members make a page: enough to compress well, few enough to be read at once.
-pub(super) const MEMBERS: usize = 32;
-/// No page is larger when it is taken apart: 32 members with all of their windows, and
-/// with names of 1 MiB, the longest that the tar walk lets pass.
-const MAX_RAW: usize = MEMBERS * ((32 << 10) + (2 << 20) + 100);
+pub(super) const MEMBERS: usize = 16;
 
 /// What comes next in the stream where a member's data begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +71,7 @@ pub(super) struct Entry {
     pub content: Content,
 }
 
-const TAGS: u64 = 9;
+pub(super) const TAGS: u64 = 9;
 
 fn tag(content: &Content) -> u64 {
     match content {
@@ -146,94 +143,15 @@ pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// The members of a page; `None` where the bytes are none.
-pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
-    let mut reader = Reader(bytes);
-    let length = reader.u32()? as usize;
-    let sums = reader.u32()? as usize;
-    let mut sums = Reader(reader.take(sums)?);
-    if length > MAX_RAW {
-        return None;
-    }
-    let mut raw = Vec::with_capacity(length);
-    flate2::read::DeflateDecoder::new(reader.0).take(length as u64).read_to_end(&mut raw).ok()?;
-    let mut reader = Reader(&raw);
-    let mut lengths = [0; 4];
-    for length in &mut lengths {
-        *length = usize::try_from(reader.number()?).ok()?;
-    }
-    let mut numbers = Reader(reader.take(lengths[0])?);
-    let mut names = Reader(reader.take(lengths[1])?);
-    let mut headers = Reader(reader.take(lengths[2])?);
-    let mut windows = Reader(reader.take(lengths[3])?);
-    let count = numbers.number().filter(|&count| count <= MEMBERS as u64)?;
-    let mut entries: Vec<Entry> = Vec::with_capacity(count as usize);
-    let mut before = Before::default();
-    for _ in 0..count {
-        let tag = numbers.number()?;
-        let same = usize::try_from(numbers.number()?).ok()?;
-        let new = usize::try_from(numbers.number()?).ok()?;
-        let mut name = Vec::with_capacity(same.checked_add(new).filter(|&all| all < MAX_RAW)?);
-        if same > 0 {
-            name.extend_from_slice(entries.last()?.name.get(..same)?);
-        }
-        name.extend_from_slice(names.take(new)?);
-        let content = match tag % TAGS {
-            0..=4 => {
-                let bytes = [&mut headers, &mut windows, &mut sums];
-                let place = decode_place(tag, &before, &mut numbers, bytes)?;
-                before = Before::of(&place);
-                Content::Data(place)
-            }
-            5 => Content::Empty,
-            6 | 7 => {
-                let length = usize::try_from(numbers.number()?).ok()?;
-                Content::Link { target: names.take(length)?.to_vec(), is_hard: tag == 7 }
-            }
-            _ => Content::Refused(match tag / TAGS {
-                0 => Refused::Sparse,
-                1 => Refused::Special,
-                _ => Refused::TooLarge,
-            }),
-        };
-        entries.push(Entry { name, content });
-    }
-    Some(entries)
-}
-
-fn decode_place(
-    tag: u64,
-    before: &Before,
-    numbers: &mut Reader<'_>,
-    [headers, windows, sums]: [&mut Reader<'_>; 3],
-) -> Option<Place> {
-    let bit = before.end_bit.wrapping_add(numbers.number()?);
-    let end_bit = bit.checked_add(numbers.number()?)?;
-    let start = match tag {
-        0 => Start::Symbol { header_back: numbers.number().filter(|&back| back <= bit)? },
-        2 | 3 => Start::Stored { left: u32::try_from(numbers.number()?).ok()?, is_last: tag == 3 },
-        1 => Start::Header,
-        _ => Start::End,
-    };
-    let skip = u32::try_from(numbers.number()?).ok()?;
-    let size = numbers.number()?;
-    let zeros = u32::try_from(numbers.number()? ^ before.padding).ok()?;
-    let mut length = || usize::try_from(numbers.number()?).ok();
-    let header = headers.take(length()?)?.to_vec();
-    let window = windows.take(length()?)?.to_vec();
-    let crc32c = sums.u32()?;
-    Some(Place { bit, start, skip, end_bit, size, crc32c, zeros, header, window })
-}
-
 /// What the member with data before says of the next one: mostly it begins right there.
 #[derive(Default)]
-struct Before {
-    end_bit: u64,
-    padding: u64,
+pub(super) struct Before {
+    pub end_bit: u64,
+    pub padding: u64,
 }
 
 impl Before {
-    fn of(place: &Place) -> Before {
+    pub fn of(place: &Place) -> Before {
         let padding = place.size.wrapping_neg() % BLOCK as u64;
         Before { end_bit: place.end_bit, padding }
     }
@@ -246,6 +164,7 @@ impl Before {
     reason = "a panic fails the test"
 )]
 mod tests {
+    use super::super::unpack::{Unpacker, Wanted, decode};
     use super::*;
 
     fn entries() -> Vec<Entry> {
@@ -287,6 +206,21 @@ mod tests {
             let bytes = encode(entries).expect("encoded");
             assert_eq!(decode(&bytes).expect("a page"), entries);
         }
+    }
+
+    #[test]
+    fn a_page_is_taken_apart_as_far_as_it_is_wanted() {
+        let entries = &entries()[..11];
+        let bytes = encode(entries).expect("encoded");
+        let mut unpacker = Unpacker::new();
+        for (wanted, entry) in entries.iter().enumerate() {
+            let page = unpacker.unpack(&bytes, Wanted::UpTo(wanted)).expect("a page");
+            assert_eq!(page.entry(wanted).as_ref(), Some(entry));
+            assert!(page.has(wanted) && !page.has(wanted + 1));
+        }
+        assert!(unpacker.unpack(&bytes, Wanted::UpTo(11)).is_none());
+        let page = unpacker.unpack(&bytes, Wanted::All).expect("a page");
+        assert!(page.has(10) && page.entry(11).is_none());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::codec::{Reader, put};
 use crate::error::Result;
 use crate::index::append_log::{AppendLog, Magic};
 
-const MAGIC: &Magic = b"TEXTBOOK.TGZ.P02";
+const MAGIC: &Magic = b"TEXTBOOK.TGZ.P03";
 
 /// A file that is being appended to.
 #[derive(Debug)]

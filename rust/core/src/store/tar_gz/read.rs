@@ -89,6 +89,14 @@ fn damaged(parts: &Parts, place: &Place, reason: &str) -> crate::Error {
     parts.error_at(place.bit / 8, reason)
 }
 
+/// Makes the buffer at least so long. What is in it is not filled anew: it is overwritten
+/// before it is read, by what is read from the archive or inflated.
+fn grow(buffer: &mut Vec<u8>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+}
+
 impl Scratch {
     fn read(&mut self, parts: &Parts, place: &Place) -> Result<()> {
         let error = |reason: &str| damaged(parts, place, reason);
@@ -103,9 +111,9 @@ impl Scratch {
             end.checked_sub(first).filter(|&length| length <= super::walker::MAX_IMAGE_BYTES * 2);
         let length = length.ok_or_else(|| error("its place is outside of the archive"))? as usize;
         parts.check_range(&(header / 8..end.saturating_sub(1).max(header / 8)))?;
-        self.input.resize(length, 0);
-        let count = parts.read(first, &mut self.input)?;
-        self.input.truncate(count);
+        grow(&mut self.input, length);
+        let count = parts.read(first, &mut self.input[..length])?;
+        let input = &self.input[..count];
 
         let inflater = &mut self.gzip;
         inflater.resume_body();
@@ -113,7 +121,7 @@ impl Scratch {
         match place.start {
             Start::Symbol { .. } if first <= header / 8 => {
                 let mut bit = (header - first * 8) as usize;
-                match inflater.read_header(&self.input, &mut bit, first * 8) {
+                match inflater.read_header(input, &mut bit, first * 8) {
                     Ok(Stop::Limit) => {}
                     Ok(_) => return Err(error("the stream is cut in a block's header")),
                     Err(broken) => return Err(error(broken.reason)),
@@ -133,7 +141,7 @@ impl Scratch {
         }
         inflater.set_pending(None);
         let wanted = place.skip as usize + place.size as usize;
-        self.out.resize(WINDOW + wanted + SLACK, 0);
+        grow(&mut self.out, WINDOW + wanted + SLACK);
         let mut given = Given {
             expected: Expected::new(place.size, place.zeros),
             skip: place.skip as usize,
@@ -150,7 +158,7 @@ impl Scratch {
         };
         let mut bit = (place.bit - first * 8) as usize;
         loop {
-            match self.gzip.run(&self.input, &mut bit, first * 8, &mut output) {
+            match self.gzip.run(input, &mut bit, first * 8, &mut output) {
                 Ok(Event::Limit) => return Ok(()),
                 Ok(Event::Input) => return Err(error("the stream ends inside of it")),
                 // Another gzip member follows, whose window is its own.
