@@ -1,6 +1,12 @@
-//! What AVX-512 does faster than AVX2: upsampling and color, 64 pixels at a time, red, green
-//! and blue put together by shuffles of bytes across whole vectors. Intrinsics only; the
-//! definition is in `scalar`, and how it is done is explained in `avx2`.
+//! What AVX-512 does faster than AVX2: upsampling and color, 64 pixels at a time. Intrinsics
+//! only; the definition is in `scalar`.
+//!
+//! ```text
+//! chroma   bytes and their neighbors in pairs, 3 to 1: one multiplication makes 32 sums
+//! color    32 pixels of red, green and blue in 16 bits, twice
+//! bytes    red and green of 32 pixels in a vector, blue of all: a shuffle across two vectors
+//!          makes the first third of the result, one the last, and two that in the middle
+//! ```
 
 #[allow(clippy::wildcard_imports, reason = "the instruction set's own names")]
 use std::arch::x86_64::*;
@@ -9,45 +15,46 @@ use textbook_simd::x86::load_u8x32;
 
 use super::{Rows, RowsMut};
 
-/// Which byte of a channel, after packing, byte `byte` of result `part` is.
-const fn source(part: usize, byte: usize) -> u8 {
-    let pixel = (part * 64 + byte) / 3;
-    // Packing puts the even pixels of each lane of 16 before the odd ones.
-    (pixel / 16 * 16 + pixel % 2 * 8 + pixel % 16 / 2) as u8
+/// Pixels in a vector of 16-bit values.
+const HALF: usize = 32;
+
+/// Byte `byte` of 64 pixels of red, green and blue: its pixel and its channel.
+const fn pixel_and_channel(byte: usize) -> (usize, usize) {
+    (byte / 3, byte % 3)
 }
 
-/// For each byte of result `part`, where it comes from if it is red or green.
-const fn red_and_green(part: usize) -> [u8; 64] {
-    let mut bytes = [0; 64];
-    let mut byte = 0;
-    while byte < 64 {
-        let is_green = (part * 64 + byte) % 3 == 1;
-        bytes[byte] = source(part, byte) + if is_green { 64 } else { 0 };
-        byte += 1;
+/// Where packing puts value `place` of its first vector; of the second, 8 bytes later.
+const fn packed(place: usize) -> u8 {
+    (place / 8 * 16 + place % 8) as u8
+}
+
+/// For each byte of result `part` that is red or green of the 32 pixels from `first` on, or
+/// blue, where it is: in red and green packed together, or after 64 bytes, in blue.
+const fn mixed(part: usize, first: usize) -> [u8; 64] {
+    let mut places = [0; 64];
+    let mut place = 0;
+    while place < 64 {
+        let (pixel, channel) = pixel_and_channel(part * 64 + place);
+        places[place] = match channel {
+            2 => 64 + packed(pixel % HALF) + 8 * (pixel / HALF) as u8,
+            _ if pixel / HALF * HALF == first => packed(pixel - first) + 8 * channel as u8,
+            _ => 0,
+        };
+        place += 1;
     }
-    bytes
+    places
 }
 
-/// The same if it is blue.
-const fn blue(part: usize) -> [u8; 64] {
-    let mut bytes = [0; 64];
-    let mut byte = 0;
-    while byte < 64 {
-        bytes[byte] = source(part, byte);
-        byte += 1;
-    }
-    bytes
-}
-
-/// Which bytes of result `part` are blue.
-const fn is_blue(part: usize) -> u64 {
+/// Which bytes of result `part` are red or green of the pixels from 32 on.
+const fn is_red_or_green_of_second(part: usize) -> u64 {
     let mut mask = 0;
-    let mut byte = 0;
-    while byte < 64 {
-        if (part * 64 + byte) % 3 == 2 {
-            mask |= 1 << byte;
+    let mut place = 0;
+    while place < 64 {
+        let (pixel, channel) = pixel_and_channel(part * 64 + place);
+        if pixel >= HALF && channel < 2 {
+            mask |= 1 << place;
         }
-        byte += 1;
+        place += 1;
     }
     mask
 }
@@ -59,15 +66,30 @@ fn load(from: &[u8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
 }
 
-/// 32 bytes as 16-bit values.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2")]
-#[inline]
-fn widen(bytes: &[u8; 34], at: usize) -> __m512i {
-    let bytes = bytes[at..].first_chunk().expect("a place up to 2");
-    _mm512_cvtepu8_epi16(load_u8x32(bytes))
+/// The bytes, and zeros. Takes longer.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[cold]
+fn load_few(from: &[u8; 34]) -> __m512i {
+    // SAFETY: the reference proves 34 bytes readable; no others are read, and no alignment is
+    // asked for.
+    unsafe { _mm512_maskz_loadu_epi8((1 << 34) - 1, from.as_ptr().cast()) }
 }
 
-/// What is between the pixels of a row of chroma, at the even and the odd places, times 4.
+/// For 32 pixels from `first` on, the places in a row of chroma of the sample that a pixel
+/// lies in, and of the next one on its side. The row begins one sample before the pixels.
+const fn neighbors(first: usize) -> [u8; 64] {
+    let mut places = [0; 64];
+    let mut pixel = 0;
+    while pixel < HALF {
+        let own = first / 2 + pixel / 2 + 1;
+        places[2 * pixel] = own as u8;
+        places[2 * pixel + 1] = if pixel % 2 == 0 { own - 1 } else { own + 1 } as u8;
+        pixel += 1;
+    }
+    places
+}
+
+/// What is between the samples of a row of chroma, times 4, for two times 32 pixels.
 #[derive(Clone, Copy)]
 struct Doubled {
     once: [__m512i; 2],
@@ -75,39 +97,43 @@ struct Doubled {
     thrice: [__m512i; 2],
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 #[inline]
-fn double_across(row: &[u8], start: usize) -> Doubled {
-    let row = row[start..].first_chunk().expect("whole vectors");
-    let (last, this, next) = (widen(row, 0), widen(row, 1), widen(row, 2));
-    let three = _mm512_add_epi16(_mm512_add_epi16(this, this), this);
-    let once = [_mm512_add_epi16(three, last), _mm512_add_epi16(three, next)];
-    let mut thrice = once;
-    for (thrice, round) in thrice.iter_mut().zip([8, 7]) {
-        let bias = _mm512_set1_epi16(round - 16 * 128);
-        *thrice =
-            _mm512_add_epi16(_mm512_add_epi16(*thrice, *thrice), _mm512_add_epi16(*thrice, bias));
+fn double_across(row: &[u8]) -> Doubled {
+    const NEIGHBORS: [[u8; 64]; 2] = [neighbors(0), neighbors(HALF)];
+    let row = match row.first_chunk() {
+        Some(row) => load(row),
+        None => load_few(row.first_chunk().expect("whole vectors")),
+    };
+    let pairs = NEIGHBORS.map(|places| _mm512_permutexvar_epi8(load(&places), row));
+    let bias = _mm512_set1_epi32((7 - 16 * 128) << 16 | (8 - 16 * 128) & 0xffff);
+    Doubled {
+        once: pairs.map(|pairs| _mm512_maddubs_epi16(pairs, _mm512_set1_epi16(1 << 8 | 3))),
+        thrice: pairs.map(|pairs| {
+            let sums = _mm512_maddubs_epi16(pairs, _mm512_set1_epi16(3 << 8 | 9));
+            _mm512_add_epi16(sums, bias)
+        }),
     }
-    Doubled { once, thrice }
 }
 
-/// The pixels of both rows between two rows of chroma, centered.
+/// The pixels of both rows between two rows of chroma, centered, times 2.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 #[inline]
 fn double_down(upper: Doubled, lower: Doubled) -> [[__m512i; 2]; 2] {
     let mut pixels = [upper.once; 2];
     for (pixels, (near, far)) in pixels.iter_mut().zip([(upper, lower), (lower, upper)]) {
-        for (parity, pixels) in pixels.iter_mut().enumerate() {
-            let sum = _mm512_add_epi16(near.thrice[parity], far.once[parity]);
-            *pixels = _mm512_srai_epi16::<4>(sum);
+        for (half, pixels) in pixels.iter_mut().enumerate() {
+            let sum = _mm512_add_epi16(near.thrice[half], far.once[half]);
+            *pixels = _mm512_and_si512(_mm512_srai_epi16::<3>(sum), _mm512_set1_epi16(!1));
         }
     }
     pixels
 }
 
-/// For Cb and Cr, one after the other, in 16 bits of fraction: -0.34414 and 1 - 0.71414.
+/// For twice Cb and twice Cr, one after the other: -0.34414 and -0.71414 in 17 bits of
+/// fraction.
 const FACTORS: [u8; 4] = {
-    let ([a, b], [c, d]) = ((-22554_i16).to_le_bytes(), (18734_i16).to_le_bytes());
+    let ([a, b], [c, d]) = ((-11277_i16).to_le_bytes(), (-23401_i16).to_le_bytes());
     [a, b, c, d]
 };
 
@@ -123,14 +149,13 @@ const UPPER_HALVES: [u16; 32] = {
     places
 };
 
-/// 32 values of each channel to red, green and blue. Chroma is centered.
+/// 32 pixels to red, green and blue. Chroma is centered, times 2.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 #[inline]
 fn convert(y: __m512i, cb: __m512i, cr: __m512i) -> [__m512i; 3] {
-    let red = _mm512_mulhrs_epi16(cr, _mm512_set1_epi16(13173));
-    let red = _mm512_add_epi16(_mm512_add_epi16(y, cr), red);
-    let blue = _mm512_mulhrs_epi16(cb, _mm512_set1_epi16(-7471));
-    let blue = _mm512_add_epi16(_mm512_add_epi16(y, _mm512_add_epi16(cb, cb)), blue);
+    // Both products are rounded as their exact values would be: checked for each chroma.
+    let red = _mm512_mulhrs_epi16(cr, _mm512_set1_epi16(22970));
+    let blue = _mm512_mulhrs_epi16(cb, _mm512_set1_epi16(29033));
     let factors = _mm512_set1_epi32(i32::from_ne_bytes(FACTORS));
     let half = _mm512_set1_epi32(1 << 15);
     let [low, high] = [_mm512_unpacklo_epi16(cb, cr), _mm512_unpackhi_epi16(cb, cr)]
@@ -138,58 +163,91 @@ fn convert(y: __m512i, cb: __m512i, cr: __m512i) -> [__m512i; 3] {
     // SAFETY: an array of the vector's size.
     let places = unsafe { _mm512_loadu_si512(UPPER_HALVES.as_ptr().cast()) };
     let green = _mm512_permutex2var_epi16(low, places, high);
-    [red, _mm512_add_epi16(_mm512_sub_epi16(y, cr), green), blue]
+    [red, green, blue].map(|shift| _mm512_add_epi16(y, shift))
 }
 
-/// Converts 64 pixels and stores as many of them as there is room for.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+/// 64 pixels to red, green and blue.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2")]
 #[inline]
-fn convert_and_store(y: &[u8], cb: [__m512i; 2], cr: [__m512i; 2], out: &mut [u8]) {
-    const RED_AND_GREEN: [[u8; 64]; 3] = [red_and_green(0), red_and_green(1), red_and_green(2)];
-    const BLUE: [[u8; 64]; 3] = [blue(0), blue(1), blue(2)];
-    const IS_BLUE: [u64; 3] = [is_blue(0), is_blue(1), is_blue(2)];
-    let y = load(y.first_chunk().expect("whole vectors"));
-    let even = convert(_mm512_and_si512(y, _mm512_set1_epi16(0xff)), cb[0], cr[0]);
-    let odd = convert(_mm512_srli_epi16::<8>(y), cb[1], cr[1]);
-    let red = _mm512_packus_epi16(even[0], odd[0]);
-    let green = _mm512_packus_epi16(even[1], odd[1]);
-    let blue = _mm512_packus_epi16(even[2], odd[2]);
-    let mix = |part: usize| {
-        let two = _mm512_permutex2var_epi8(red, load(&RED_AND_GREEN[part]), green);
-        _mm512_mask_permutexvar_epi8(two, IS_BLUE[part], load(&BLUE[part]), blue)
-    };
-    if let Some(out) = out.first_chunk_mut::<192>() {
+fn to_rgb(y: &[u8; 64], cb: [__m512i; 2], cr: [__m512i; 2]) -> [__m512i; 3] {
+    const FIRST: [[u8; 64]; 2] = [mixed(0, 0), mixed(1, 0)];
+    const SECOND: [[u8; 64]; 2] = [mixed(1, HALF), mixed(2, HALF)];
+    const IS_SECOND: u64 = is_red_or_green_of_second(1);
+    let (y, _) = y.as_chunks::<32>();
+    let y = [0, 1].map(|half| _mm512_cvtepu8_epi16(load_u8x32(&y[half])));
+    let first = convert(y[0], cb[0], cr[0]);
+    let second = convert(y[1], cb[1], cr[1]);
+    let first_two = _mm512_packus_epi16(first[0], first[1]);
+    let second_two = _mm512_packus_epi16(second[0], second[1]);
+    let blue = _mm512_packus_epi16(first[2], second[2]);
+    [
+        _mm512_permutex2var_epi8(first_two, load(&FIRST[0]), blue),
+        _mm512_mask_permutexvar_epi8(
+            _mm512_permutex2var_epi8(first_two, load(&FIRST[1]), blue),
+            IS_SECOND,
+            load(&SECOND[0]),
+            second_two,
+        ),
+        _mm512_permutex2var_epi8(second_two, load(&SECOND[1]), blue),
+    ]
+}
+
+/// Stores 64 pixels, or as many of them as there is room for.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2")]
+#[inline]
+fn store<const WHOLE: bool>(pixels: [__m512i; 3], out: &mut [u8]) {
+    if WHOLE {
         // Stores with a mask take longer.
-        for (part, out) in out.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        let out = out.first_chunk_mut::<192>().expect("64 pixels");
+        for (pixels, out) in pixels.into_iter().zip(out.as_chunks_mut::<64>().0) {
             // SAFETY: the reference proves 64 bytes; no alignment is asked for.
-            unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), mix(part)) };
+            unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), pixels) };
         }
         return;
     }
-    for (part, out) in out.chunks_mut(64).enumerate() {
+    for (pixels, out) in pixels.into_iter().zip(out.chunks_mut(64)) {
         let mask = u64::MAX >> (64 - out.len());
         // SAFETY: the mask has as many bits as `out` has bytes, 1 to 64, and what it leaves
         // out is not written.
-        unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, mix(part)) };
+        unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, pixels) };
+    }
+}
+
+/// All rows of 64 pixels, or of less at the end: `length` bytes from `start` on.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2")]
+#[inline]
+fn convert_columns<const WHOLE: bool>(
+    [y, cb, cr]: [Rows<'_>; 3],
+    out: &mut RowsMut<'_>,
+    (start, length): (usize, usize),
+) {
+    let stride = out.stride;
+    let mut y = y.bytes[start / 3..].chunks(y.stride);
+    let cb = cb.bytes[start / 6..].chunks(cb.stride);
+    let mut chroma = cb.zip(cr.bytes[start / 6..].chunks(cr.stride));
+    let (cb, cr) = chroma.next().expect("a row of chroma");
+    let mut upper = [double_across(cb), double_across(cr)];
+    for out in out.bytes[start..].chunks_mut(2 * stride) {
+        let (cb, cr) = chroma.next().expect("a row of chroma");
+        let lower = [double_across(cb), double_across(cr)];
+        let (cb, cr) = (double_down(upper[0], lower[0]), double_down(upper[1], lower[1]));
+        upper = lower;
+        for (row, out) in out.chunks_mut(stride).enumerate() {
+            let y = y.next().and_then(|y| y.first_chunk()).expect("whole vectors");
+            store::<WHOLE>(to_rgb(y, cb[row], cr[row]), &mut out[..length]);
+        }
     }
 }
 
 /// See [`super::Kernels::ycc_h2v2_to_rgb`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2")]
-pub(super) fn ycc_h2v2_to_rgb(y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, out: RowsMut<'_>) {
-    let RowsMut { bytes, stride, length } = out;
-    for step in 0..length.div_ceil(192) {
-        let at = step * 32;
-        let mut upper = [double_across(cb.from(0), at), double_across(cr.from(0), at)];
-        for (pair, out) in bytes.chunks_mut(2 * stride).enumerate() {
-            let next = pair + 1;
-            let lower = [double_across(cb.from(next), at), double_across(cr.from(next), at)];
-            let (cb, cr) = (double_down(upper[0], lower[0]), double_down(upper[1], lower[1]));
-            upper = lower;
-            for (row, out) in out.chunks_mut(stride).enumerate() {
-                let y = &y.from(2 * pair + row)[step * 64..];
-                convert_and_store(y, cb[row], cr[row], &mut out[step * 192..length]);
-            }
-        }
+pub(super) fn ycc_h2v2_to_rgb(y: Rows<'_>, cb: Rows<'_>, cr: Rows<'_>, mut out: RowsMut<'_>) {
+    let whole = out.length / 192 * 192;
+    for start in (0..whole).step_by(192) {
+        convert_columns::<true>([y, cb, cr], &mut out, (start, 192));
+    }
+    if whole < out.length {
+        let rest = out.length - whole;
+        convert_columns::<false>([y, cb, cr], &mut out, (whole, rest));
     }
 }
