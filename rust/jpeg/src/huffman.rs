@@ -164,7 +164,8 @@ impl Entry {
 
     fn of_symbol(symbol: Symbol) -> Entry {
         let Symbol { code_length, size, advance } = symbol;
-        Entry(u32::from(advance) << 8 | code_length << 16 | (63 - size) << 24)
+        let end = if advance > END_AFTER_VALUE { ENDS_BLOCK } else { 0 };
+        Entry(end | u32::from(advance) << 8 | code_length << 16 | (63 - size) << 24)
     }
 
     /// The symbol whose value is to be computed; `None` if this is no code.
