@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -61,7 +62,7 @@ SCRIPTS = ("all", "each", "backwards", "two and one")
 PROGRESSIONS = ("usual", "spectral", "deep", "random", "incomplete")
 EXTRAS = (
     *("none", "comment", "exif", "fill bytes", "junk", "trailing", "two dqt", "thumbnail"),
-    *("unused tables", "dri twice"),
+    *("unused tables", "dri twice", "restart markers"),
 )
 
 WRITER: Factors = {
@@ -260,4 +261,7 @@ def _with_extra(data: bytes, extra: str, *, has_restarts: bool) -> bytes:
     elif extra == "dri twice":
         own = b"" if has_restarts else jw.segment(jw.DRI, b"\0\0")
         before += jw.segment(jw.DRI, b"\0\5") + own
+    elif extra == "restart markers":  # after the last block of each scan, of any number
+        next_segment = rb"(\xff\xda.*?)(?=\xff[\xc4\xd9-\xdd\xe0-\xfe])"
+        tables = re.sub(next_segment, b"\\1\xff\xd3\xff\xd0", tables, flags=re.DOTALL)
     return head + before + tables

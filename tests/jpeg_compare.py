@@ -175,7 +175,6 @@ STRICTER = {
     "a component has no scan",
     "fill bytes before a stuffed zero",
     "comes out of turn",
-    "restart intervals instead of",
     "a table has 8 or 16 bits",
     "arithmetic coding is not supported",
 }

@@ -1,7 +1,8 @@
 """Make the small JPEG streams of `rust/jpeg/tests/data`, each with its pixels.
 
 Needs Pillow 13.0.0 (libjpeg-turbo 3.2.0, the reference) and `cjpeg`, `jpegtran`
-(Debian's libjpeg-turbo-progs) for what Pillow cannot write. Run from the project's root:
+(Debian's libjpeg-turbo-progs) for what Pillow cannot write; what no encoder writes is
+made by `jpeg_write`. Run from the project's root:
 
     python tests/make_golden.py
 """
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from jpeg_cases import Case, writer
 from PIL import Image, features
 
 DATA = Path(__file__).parent.parent / "rust" / "jpeg" / "tests" / "data"
@@ -167,9 +169,26 @@ def ink_streams() -> dict[str, bytes]:
     return found
 
 
+def overflowing_streams() -> dict[str, bytes]:
+    """Coefficients that no encoder writes: products and sums that do not fit 16 bits."""
+    case: Case = {
+        **{"width": 37, "height": 29, "quality": 10, "color": "ycc", "sampling": "2x2"},
+        **{"coding": "baseline", "scans": "all", "restart": 0, "tables": "optimized"},
+        **{"picture": "extreme", "bits": 8, "extra": "none"},
+    }
+    changes: dict[str, Case] = {
+        "2x2": {},
+        "1x1": {"sampling": "1x1"},
+        "gray": {"color": "gray", "sampling": "1x1"},
+        "progressive": {"coding": "usual"},
+        "16_bit": {"coding": "extended", "bits": 16, "quality": 1},
+    }
+    return {f"overflow_{name}": writer(case | change) for name, change in changes.items()}
+
+
 def streams() -> dict[str, bytes]:
     """All streams, by name."""
-    found = {**progressive_streams(), **ink_streams()}
+    found = {**progressive_streams(), **ink_streams(), **overflowing_streams()}
     for width, height in [(1, 1), (2, 3), (17, 16), (33, 31), (40, 24), (5, 40), (65, 35)]:
         for sampling in ["1x1", "2x1", "1x2", "2x2", "4x1", "4x2", "1x4"]:
             seed = width * 100 + height
@@ -189,12 +208,18 @@ def streams() -> dict[str, bytes]:
     found["chroma_larger"] = cjpeg(image, "-sample", "1x1,2x2,1x2")
     found["quality_1"] = pillow(image, quality=1)
     found["quality_100"] = pillow(image, quality=100, subsampling=0)
+    noisy = np.random.default_rng(8).integers(0, 256, (37, 100, 3)).astype(np.uint8)
+    noisy[:9, :9] = 128
+    options = {"quality": 100, "optimize": True, "keep_rgb": True}
+    found["long_code_of_end"] = pillow(Image.fromarray(noisy), **options)
     found["quantization_16_bit"] = cjpeg(image, "-quality", "1", "-qslots", "0,1,1")
     found["gray"] = pillow(image.convert("L"))
     found["gray_sampling_2x2"] = cjpeg(image, "-grayscale", "-sample", "2x2")
     found["rgb_adobe"] = pillow(image, keep_rgb=True)
     found["rgb_ids"] = without(found["rgb_adobe"], 0xEE, 0xE0)
     found["restart_rows"] = pillow(image, restart_marker_rows=1)
+    restarts = pillow(image, restart_marker_blocks=2)
+    found["restart_after_last"] = restarts[:-2] + b"\xff\xd5\xff\xd5" + restarts[-2:]
     found["no_app0"] = without(pillow(image), 0xE0)
     found["no_dht"] = without(pillow(image), 0xC4)
     found["fill_bytes"] = found["no_app0"].replace(b"\xff\xdb", b"\xff\xff\xff\xff\xdb")

@@ -20,16 +20,27 @@ pub(crate) struct Coded {
 
 impl Coded {
     /// Takes the coded bytes from `start` on, up to the next marker that is no restart
-    /// marker. Returns the place of that marker's FF.
+    /// marker. Returns the place of that marker's FF, or that of the restart markers before
+    /// it: those that nothing coded follows belong to no interval, whatever their numbers.
     pub(crate) fn fill(&mut self, data: &[u8], start: usize) -> Result<usize, JpegError> {
         self.bytes.clear();
         self.intervals.clear();
         self.bytes.reserve(data.len().saturating_sub(start).saturating_add(PADDING));
         let (mut at, mut interval) = (start, 0);
+        // The first restart marker after the last coded byte, and how many intervals are
+        // before it.
+        let mut last = None;
+        let mut out_of_turn = None;
         loop {
             let rest = data.get(at..).unwrap_or_default();
             let Some(plain) = memchr::memchr(0xff, rest) else { return Err(cut(data)) };
             self.bytes.extend_from_slice(rest.get(..plain).unwrap_or_default());
+            if self.bytes.len() > interval {
+                last = None;
+                if let Some(error) = out_of_turn {
+                    return Err(error);
+                }
+            }
             let ff = at.saturating_add(plain);
             // Several FF in a row are fill bytes before the last of them.
             let mut next = ff.saturating_add(1);
@@ -48,17 +59,20 @@ impl Coded {
                 Some(0) => self.bytes.push(0xff),
                 Some(&marker @ 0xd0..=0xd7) => {
                     let expected = 0xd0 | (self.intervals.len() & 7) as u8;
-                    if marker != expected {
+                    if marker != expected && out_of_turn.is_none() {
                         let reason = format!("RST{} comes out of turn", marker & 7);
-                        return Err(JpegError::Corrupt { offset: next, reason });
+                        out_of_turn = Some(JpegError::Corrupt { offset: next, reason });
                     }
                     self.intervals.push(interval..self.bytes.len());
                     interval = self.bytes.len();
+                    last = last.or(Some((ff, self.intervals.len())));
                 }
                 Some(_) => {
                     self.intervals.push(interval..self.bytes.len());
                     self.bytes.extend_from_slice(&[0; PADDING]);
-                    return Ok(ff);
+                    let (end, intervals) = last.unwrap_or((ff, self.intervals.len()));
+                    self.intervals.truncate(intervals);
+                    return Ok(end);
                 }
             }
         }
@@ -97,6 +111,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn restart_markers_after_the_last_coded_byte_end_no_interval() {
+        let coded = [1, 0xff, 0xd0, 2];
+        for (markers, decoded) in [
+            (&[0xff, 0xd1][..], true),
+            (&[0xff, 0xd5], true),
+            (&[0xff, 0xff, 0xd1, 0xff, 0xd1, 0xff, 0xd2], true),
+            (&[0xff, 0xd1, 0xff, 0xd2, 3], false),
+            (&[0xff, 0xd5, 0xff, 0], false),
+        ] {
+            let data = [&coded, markers, &[0xff, 0xd9]].concat();
+            let mut found = Coded::default();
+            let end = found.fill(&data, 0);
+            if decoded {
+                assert_eq!((end, &found.intervals[..]), (Ok(4), &[0..1, 1..2][..]), "{data:?}");
+            } else {
+                assert!(end.is_err() || found.intervals.len() > 2, "{data:?}");
+            }
+        }
+        let mut found = Coded::default();
+        assert_eq!(found.fill(&[0xff, 0xd0, 0xff, 0xd1, 0xff, 0xd9], 0), Ok(0));
+        assert_eq!(found.intervals.len(), 1);
+    }
+
+    #[test]
     fn stuffing_and_fill_bytes_go_and_intervals_are_cut() {
         let data =
             [1, 0xff, 0, 2, 0xff, 0xff, 0xd0, 3, 0xff, 0, 0xff, 0xff, 0xd1, 4, 0xff, 0xff, 0xd9];
@@ -111,7 +149,7 @@ mod tests {
         for length in 0..15 {
             assert!(matches!(coded.fill(&data[..length], 0), Err(JpegError::Truncated { .. })));
         }
-        for (data, place) in [([1, 0xff, 0xd1, 0xff, 0xd9], 2), ([1, 0xff, 0xff, 0, 0xff], 3)] {
+        for (data, place) in [([1, 0xff, 0xd1, 2, 0xff], 2), ([1, 0xff, 0xff, 0, 0xff], 3)] {
             let error = coded.fill(&data, 0);
             assert!(matches!(error, Err(JpegError::Corrupt { offset, .. }) if offset == place));
         }
