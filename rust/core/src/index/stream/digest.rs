@@ -11,8 +11,9 @@ use crate::inflate::WINDOW;
 use crate::source::Source;
 use crate::source::checkpoints::{self, CHECKED, POINT, SEGMENT, WindowPlace};
 
-/// Windows are compressed for their size, but not for long.
-const LEVEL: u32 = 4;
+/// Windows are compressed, but not for long: level 4 takes 3 % less room, and a third more
+/// time.
+const LEVEL: u32 = 2;
 
 /// The checksums of a stream's members.
 #[derive(Debug, Default)]
@@ -166,9 +167,11 @@ impl<'a> Digest<'a> {
             return WindowPlace { offset, length: 0, crc32c: crc32c::crc32c(&[]) };
         }
         let mut window = vec![0; WINDOW];
-        let bits = segment.used.iter().flat_map(|bits| (0..64).map(move |bit| bits >> bit & 1));
-        for ((place, &byte), bit) in window.iter_mut().zip(segment.window()).zip(bits) {
-            *place = if bit == 1 { byte } else { 0 };
+        let of_64 = window.chunks_mut(64).zip(segment.window().chunks(64)).zip(&*segment.used);
+        for ((places, bytes), &bits) in of_64.filter(|&(_, &bits)| bits != 0) {
+            for ((place, &byte), bit) in places.iter_mut().zip(bytes).zip(0..) {
+                *place = if bits >> bit & 1 == 1 { byte } else { 0 };
+            }
         }
         self.compress.reset();
         // What does not get smaller gets larger by a few bytes for each stored block.

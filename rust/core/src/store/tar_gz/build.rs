@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,7 +13,7 @@ use super::page::{Entry, MEMBERS};
 use super::partial::{Partial, Resume};
 use super::parts::Parts;
 use super::point::Point;
-use super::speculate;
+use super::speculate::Guesses;
 use super::sums::{Sum, Sums};
 use super::walker::{Step, Walker};
 use crate::error::{Error, Result};
@@ -191,69 +190,45 @@ impl<'a> Pass<'a> {
 
     /// Walks to the end. Whatever happens, all members found so far are kept.
     fn run(&mut self, walker: &mut Walker<'a>) -> Result<()> {
-        let helpers = self.plan.threads.saturating_sub(1) as u64;
-        loop {
-            let left = self.parts.size().saturating_sub(walker.stream_bit() / 8);
-            let helpers = helpers.min((left / self.plan.stretch).saturating_sub(1));
-            let is_over = AtomicBool::new(false);
-            let ended = std::thread::scope(|scope| {
-                let ended = self.run_together(walker, helpers, scope, &is_over);
-                // After an error nobody waits for what the others find.
-                is_over.store(true, Ordering::Relaxed);
-                ended
-            })?;
-            if ended {
-                return Ok(());
+        let stretch = self.plan.stretch;
+        let first = walker.stream_bit() / 8;
+        let left = self.parts.size().saturating_sub(first) / stretch;
+        let helpers = (self.plan.threads as u64).min(left).saturating_sub(1);
+        let guesses = Guesses::new(self.parts, first, helpers, stretch);
+        std::thread::scope(|scope| {
+            for _ in 0..helpers {
+                scope.spawn(|| guesses.work());
             }
-        }
+            // Whatever comes, nobody waits for what the others find then.
+            let _end = guesses.end_when_dropped();
+            self.run_to_guesses(walker, &guesses)
+        })
     }
 
-    /// One stretch for each thread; whether the stream has ended.
-    fn run_together<'scope>(
-        &mut self,
-        walker: &mut Walker<'a>,
-        helpers: u64,
-        scope: &'scope std::thread::Scope<'scope, '_>,
-        is_over: &'scope AtomicBool,
-    ) -> Result<bool>
-    where
-        'a: 'scope,
-    {
-        let (parts, stretch) = (self.parts, self.plan.stretch);
-        let first = walker.stream_bit() / 8;
-        let guesses: Vec<_> = (1..=helpers)
-            .map(|number| {
-                let start = first + number * stretch;
-                let guess = move || speculate::run(parts, start, start + stretch, is_over);
-                (start, scope.spawn(guess))
-            })
-            .collect();
-        for (start, guess) in guesses {
+    /// Walks to the end, and passes over what was guessed and is right.
+    fn run_to_guesses(&mut self, walker: &mut Walker<'a>, guesses: &Guesses<'_>) -> Result<()> {
+        while let Some(start) = guesses.next_start() {
             while walker.stream_bit() / 8 < start {
                 if self.step(walker)? {
-                    return Ok(true);
+                    return Ok(());
                 }
             }
-            // A guess that panicked is one that found nothing.
-            let Ok(Some(mut guess)) = guess.join() else { continue };
+            let Some(mut guess) = guesses.next() else { continue };
             while walker.stream_bit() <= guess.last_bit() {
                 if let Some((entries, point)) = guess.meet(walker) {
-                    *walker = Walker::resume(parts, &point)?;
+                    *walker = Walker::resume(self.parts, &point)?;
                     walker.found.extend(entries);
                     self.met += 1;
                     self.take(walker)?;
                     break;
                 }
                 if self.step(walker)? {
-                    return Ok(true);
+                    return Ok(());
                 }
             }
         }
-        if helpers == 0 {
-            while !self.step(walker)? {}
-            return Ok(true);
-        }
-        Ok(false)
+        while !self.step(walker)? {}
+        Ok(())
     }
 
     /// To the next header; whether the stream has ended.

@@ -4,7 +4,9 @@
 //! those of its tar header and the others apart (see `expected`).
 #![deny(clippy::indexing_slicing)]
 
-use std::io::Write;
+use std::cell::RefCell;
+
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::codec::put;
 use crate::store::tar_header::BLOCK;
@@ -138,9 +140,25 @@ pub(super) fn encode(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
     let mut bytes = (raw.len() as u32).to_le_bytes().to_vec();
     bytes.extend_from_slice(&(sums.len() as u32).to_le_bytes());
     bytes.extend_from_slice(&sums);
-    let mut encoder = flate2::write::DeflateEncoder::new(bytes, flate2::Compression::new(6));
-    encoder.write_all(&raw)?;
-    encoder.finish()
+    compress(&raw, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Appends the bytes compressed. What it works with is large, so a thread keeps it.
+fn compress(raw: &[u8], bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    thread_local! {
+        static COMPRESS: RefCell<Compress> =
+            RefCell::new(Compress::new(Compression::new(6), false));
+    }
+    COMPRESS.with_borrow_mut(|compress| {
+        compress.reset();
+        // What does not get smaller gets larger by a few bytes for each stored block.
+        bytes.reserve(raw.len() + raw.len() / 1000 + 64);
+        match compress.compress_vec(raw, bytes, FlushCompress::Finish)? {
+            Status::StreamEnd => Ok(()),
+            _ => Err(std::io::Error::other("a page that does not fit its buffer")),
+        }
+    })
 }
 
 /// What the member with data before says of the next one: mostly it begins right there.

@@ -12,7 +12,11 @@
 //! them, bit, block and window are all of the state: what the guess found after it is
 //! exact, and the walk goes on from the guess's end. Where they never meet, it is dropped.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::page::Entry;
 use super::parts::Parts;
@@ -39,7 +43,7 @@ pub(super) struct Guess {
 
 /// Walks from some block's header after byte `from` of the stream to about byte `to`.
 /// `None` where there is nothing to be found.
-pub(super) fn run(parts: &Parts, from: u64, to: u64, is_over: &AtomicBool) -> Option<Guess> {
+fn run(parts: &Parts, from: u64, to: u64, is_over: &AtomicBool) -> Option<Guess> {
     let mut watch = |_| if is_over.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) };
     let mut bytes = vec![0; SEARCHED];
     let count = parts.read(from, &mut bytes).ok()?;
@@ -93,6 +97,116 @@ fn walk(
             }
         }
         return guess;
+    }
+}
+
+/// Ends the threads that guess.
+pub(super) struct End<'a>(&'a Guesses<'a>);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        // Under the lock, so that nobody begins to wait meanwhile.
+        let _state = self.0.lock();
+        self.0.is_over.store(true, Ordering::Relaxed);
+        self.0.changed.notify_all();
+    }
+}
+
+/// The guesses of some threads, in the order of the stream. A thread that has made one
+/// begins the next one at once, but is never far ahead of the walk.
+///
+/// ```text
+/// stream | walk | guess 0 | guess 1 | walk | guess 2 | guess 3 | walk | ...
+/// ```
+/// The walk has more to do than a guess, for it also compresses the pages of all: an eighth
+/// of a stretch more for each thread. So its own stretches are shorter by so much.
+pub(super) struct Guesses<'a> {
+    parts: &'a Parts,
+    /// Where the first stretch begins, how long each is, and how many are guessed in a row.
+    first: u64,
+    stretch: u64,
+    in_row: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+    is_over: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    /// The numbers of the guess that is begun next and of the one that is taken next.
+    begun: u64,
+    taken: u64,
+    made: BTreeMap<u64, Option<Guess>>,
+}
+
+impl<'a> Guesses<'a> {
+    /// From byte `first` of the stream on, by so many threads.
+    pub fn new(parts: &'a Parts, first: u64, threads: u64, stretch: u64) -> Guesses<'a> {
+        let (state, changed, is_over) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
+        Guesses { parts, first, stretch, in_row: threads, state, changed, is_over }
+    }
+
+    /// Where a guess begins and ends; `None` where too little is left for one. What is left
+    /// at the stream's end is one more row of shorter stretches.
+    fn range(&self, number: u64) -> Option<Range<u64>> {
+        let row = number.checked_div(self.in_row)?;
+        // In eighths of a stretch.
+        let walked = 8_u64.saturating_sub(self.in_row).max(1);
+        let all = walked + 8 * self.in_row;
+        let start = self.first + row * all * (self.stretch / 8);
+        let left = self.parts.size().checked_sub(start)?;
+        let eighth = (self.stretch / 8).min(left / all);
+        let start = start + (walked + number % self.in_row * 8) * eighth;
+        (eighth >= self.stretch / 64).then_some(start..start + 8 * eighth)
+    }
+
+    /// Makes guesses until there are no more.
+    pub fn work(&self) {
+        let mut state = self.lock();
+        while !self.is_over.load(Ordering::Relaxed) {
+            let number = state.begun;
+            let Some(range) = self.range(number) else { return };
+            if number >= state.taken + 2 * self.in_row {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.begun += 1;
+            drop(state);
+            // A guess that panicked is one that found nothing.
+            let guess = || run(self.parts, range.start, range.end, &self.is_over);
+            let guess = std::panic::catch_unwind(AssertUnwindSafe(guess)).unwrap_or_default();
+            state = self.lock();
+            state.made.insert(number, guess);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Where the next guess begins that was not taken.
+    pub fn next_start(&self) -> Option<u64> {
+        self.range(self.lock().taken).map(|range| range.start)
+    }
+
+    /// Takes the next guess, and waits for it.
+    pub fn next(&self) -> Option<Guess> {
+        let mut state = self.lock();
+        loop {
+            let number = state.taken;
+            if let Some(guess) = state.made.remove(&number) {
+                state.taken += 1;
+                self.changed.notify_all();
+                return guess;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// No more are wanted as soon as what this gives is dropped.
+    pub fn end_when_dropped(&self) -> End<'_> {
+        End(self)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
