@@ -144,7 +144,10 @@ def writer(case: Case, seed: int | None = None) -> bytes:
         before=before,
         has_16_bit_quantization=wide,
     )
-    return _with_extra(jw.write(frame), case["extra"], has_restarts=restart > 0)
+    data = jw.write(frame)
+    if case["extra"] == "restart markers":
+        return _with_restart_markers(data)
+    return _with_extra(data, case["extra"], has_restarts=restart > 0)
 
 
 def _markers(color: str) -> tuple[bytes, list[tuple[int, bytes]]]:
@@ -234,6 +237,12 @@ def _bands(coding: str, index: int, rng: random.Random) -> Iterator[list[jw.Scan
         yield [first, *refined]
 
 
+def _with_restart_markers(data: bytes) -> bytes:
+    """The stream with two of them, of any number, after the last block of each scan."""
+    scan = rb"(\xff\xda.*?)(?=\xff[\xc4\xd9-\xdd\xe0-\xfe])"
+    return re.sub(scan, b"\\1\xff\xd3\xff\xd0", data, flags=re.DOTALL)
+
+
 def _with_extra(data: bytes, extra: str, *, has_restarts: bool) -> bytes:
     """The stream with what decoders have to pass over."""
     head, rest = data[:2], data[2:]
@@ -261,7 +270,4 @@ def _with_extra(data: bytes, extra: str, *, has_restarts: bool) -> bytes:
     elif extra == "dri twice":
         own = b"" if has_restarts else jw.segment(jw.DRI, b"\0\0")
         before += jw.segment(jw.DRI, b"\0\5") + own
-    elif extra == "restart markers":  # after the last block of each scan, of any number
-        next_segment = rb"(\xff\xda.*?)(?=\xff[\xc4\xd9-\xdd\xe0-\xfe])"
-        tables = re.sub(next_segment, b"\\1\xff\xd3\xff\xd0", tables, flags=re.DOTALL)
     return head + before + tables

@@ -171,11 +171,9 @@ def ink_streams() -> dict[str, bytes]:
 
 def overflowing_streams() -> dict[str, bytes]:
     """Coefficients that no encoder writes: products and sums that do not fit 16 bits."""
-    case: Case = {
-        **{"width": 37, "height": 29, "quality": 10, "color": "ycc", "sampling": "2x2"},
-        **{"coding": "baseline", "scans": "all", "restart": 0, "tables": "optimized"},
-        **{"picture": "extreme", "bits": 8, "extra": "none"},
-    }
+    case: Case = {"width": 37, "height": 29, "quality": 10, "color": "ycc", "sampling": "2x2"}
+    case |= {"coding": "baseline", "scans": "all", "restart": 0, "tables": "optimized"}
+    case |= {"picture": "extreme", "bits": 8, "extra": "none"}
     changes: dict[str, Case] = {
         "2x2": {},
         "1x1": {"sampling": "1x1"},
@@ -210,8 +208,9 @@ def streams() -> dict[str, bytes]:
     found["quality_100"] = pillow(image, quality=100, subsampling=0)
     noisy = np.random.default_rng(8).integers(0, 256, (37, 100, 3)).astype(np.uint8)
     noisy[:9, :9] = 128
-    options = {"quality": 100, "optimize": True, "keep_rgb": True}
-    found["long_code_of_end"] = pillow(Image.fromarray(noisy), **options)
+    found["long_code_of_end"] = pillow(
+        Image.fromarray(noisy), quality=100, optimize=True, keep_rgb=True
+    )
     found["quantization_16_bit"] = cjpeg(image, "-quality", "1", "-qslots", "0,1,1")
     found["gray"] = pillow(image.convert("L"))
     found["gray_sampling_2x2"] = cjpeg(image, "-grayscale", "-sample", "2x2")
