@@ -9,33 +9,35 @@
 //! The first and the last row of pixels of an MCU row also mix with the MCU row above or
 //! below: there, both have to be calm, with the same chroma.
 
+use std::ops::Range;
+
 use crate::kernels::scalar::pixel_to_rgb;
+use crate::kernels::{Kernels, Neighbors};
 
 /// "Not flat", for luma and chroma.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// What is flat in one row of MCUs.
+/// What is flat in one row of MCUs. Whether something is so is a bit for each MCU, in words.
 #[derive(Default)]
 pub(crate) struct FlatRow {
-    /// The luma of each MCU, if it is one value.
+    mcus: usize,
+    /// The luma of each MCU, if it is one value. There are more MCUs than the row has, up to
+    /// whole words and one vector, which continue the last one.
     luma: Vec<u32>,
-    /// Cb and Cr of each MCU, if each is one value.
+    /// The same for Cb and Cr, if each is one value.
     chroma: Vec<u32>,
-    /// The same, if the neighbors left and right have the same.
-    calm: Vec<u32>,
+    /// Of luma and of chroma.
+    luma_neighbors: Neighbors,
+    chroma_neighbors: Neighbors,
+    /// Chroma is flat, and so is that of the neighbors left and right, with the same value.
+    calm: Vec<u64>,
+    /// For the moment.
+    other: Vec<u64>,
 }
 
-/// The shortest run of calm MCUs that is worth a span.
-const SHORTEST_CALM: usize = 8;
-
-/// Makes runs of flat MCUs (of equal value or not) that are shorter than this general.
-fn forget_short_runs(values: &mut [u32], shortest: usize) {
-    for run in values.chunk_by_mut(|a, b| (*a == NONE) == (*b == NONE)) {
-        if run.len() < shortest {
-            run.fill(NONE);
-        }
-    }
-}
+/// The shortest run of calm MCUs that is worth a span, a power of two. Short ones cost more
+/// than they save.
+const SHORTEST: u32 = 8;
 
 /// How a span of pixels of a row is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,76 +58,174 @@ pub(crate) struct Span {
     pub filling: Filling,
 }
 
+/// The word after `at` and before, seen from each bit `by` bits further: 0 beyond the row.
+fn shifted(words: &[u64], at: usize, by: u32, is_up: bool) -> u64 {
+    if is_up {
+        let before = at.checked_sub(1).map_or(0, |at| words[at]);
+        words[at] << by | before >> (64 - by)
+    } else {
+        let after = words.get(at + 1).copied().unwrap_or(0);
+        words[at] >> by | after << (64 - by)
+    }
+}
+
+/// Takes away runs of ones that are shorter than [`SHORTEST`]. `other` is for the moment.
+fn keep_long_runs(words: &mut Vec<u64>, other: &mut Vec<u64>) {
+    // First only the places stay where a long run begins, then each becomes a run.
+    for is_up in [false, true] {
+        let mut by = 1;
+        while by < SHORTEST {
+            other.clear();
+            other.extend((0..words.len()).map(|at| {
+                let shifted = shifted(words, at, by, is_up);
+                if is_up { words[at] | shifted } else { words[at] & shifted }
+            }));
+            std::mem::swap(words, other);
+            by *= 2;
+        }
+    }
+}
+
+/// The runs of ones before place `end`.
+fn runs(words: &[u64], end: usize) -> impl Iterator<Item = Range<usize>> {
+    let next = move |from: usize, is_one: bool| {
+        let mut at = from / 64;
+        let flip = if is_one { 0 } else { u64::MAX };
+        let mut word = (words.get(at)? ^ flip) & u64::MAX << (from % 64);
+        while word == 0 {
+            at += 1;
+            word = words.get(at)? ^ flip;
+        }
+        Some(at * 64 + word.trailing_zeros() as usize).filter(|&place| place < end)
+    };
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = next(at, true)?;
+        at = next(start, false).unwrap_or(end);
+        Some(start..at)
+    })
+}
+
 impl FlatRow {
     pub(crate) fn start(&mut self, mcus: usize) {
-        for values in [&mut self.luma, &mut self.chroma, &mut self.calm] {
-            values.clear();
-            values.resize(mcus, NONE);
+        self.mcus = mcus;
+        let (words, length) = (mcus.div_ceil(64), mcus.next_multiple_of(64) + 8);
+        for values in [&mut self.luma, &mut self.chroma] {
+            values.resize(length, NONE);
+        }
+        for neighbors in [&mut self.luma_neighbors, &mut self.chroma_neighbors] {
+            neighbors.is_none.resize(words, 0);
+            neighbors.is_as_next.resize(words, 0);
         }
     }
 
     /// Luma and chroma of each MCU: one value, that of chroma being Cb and 256 times Cr, or
     /// [`NONE`].
     pub(crate) fn values_mut(&mut self) -> [&mut [u32]; 2] {
-        [&mut self.luma, &mut self.chroma]
+        [&mut self.luma[..self.mcus], &mut self.chroma[..self.mcus]]
     }
 
     /// To be called when these values are known.
     #[inline(always)]
-    pub(crate) fn finish(&mut self) {
-        let FlatRow { chroma, calm, .. } = self;
-        calm.copy_from_slice(chroma);
-        let pairs = chroma.windows(2).zip(1..);
-        for (pair, right) in pairs {
-            if pair[0] != pair[1] {
-                (calm[right - 1], calm[right]) = (NONE, NONE);
-            }
+    pub(crate) fn finish<K: Kernels>(&mut self, kernels: K) {
+        let both = [
+            (&mut self.luma, &mut self.luma_neighbors),
+            (&mut self.chroma, &mut self.chroma_neighbors),
+        ];
+        for (values, neighbors) in both {
+            let last = values[self.mcus - 1];
+            values[self.mcus..].fill(last);
+            kernels.compare_neighbors(values, neighbors);
         }
-        // Short runs cost more than they save.
-        forget_short_runs(calm, SHORTEST_CALM);
+        let Neighbors { is_none, is_as_next } = &self.chroma_neighbors;
+        self.calm.clear();
+        self.calm.extend((0..is_none.len()).map(|at| {
+            // What is left of the first one is like it.
+            let is_as_last = shifted(is_as_next, at, 1, true) | u64::from(at == 0);
+            !is_none[at] & is_as_next[at] & is_as_last
+        }));
+        if let Some(last) = self.calm.last_mut() {
+            *last &= u64::MAX >> ((64 - self.mcus % 64) % 64);
+        }
+        keep_long_runs(&mut self.calm, &mut self.other);
     }
 
-    /// Whether the MCU's inner rows are one color, so that nobody looks at their luma.
-    pub(crate) fn is_color(&self, mcu: usize) -> bool {
-        self.calm[mcu] != NONE && self.luma[mcu] != NONE
+    /// The runs of MCUs of which somebody looks at the luma of inner rows: they are not one
+    /// color.
+    pub(crate) fn luma_runs(&mut self, runs_of: &mut Vec<Range<usize>>) {
+        self.other.clear();
+        let both = self.calm.iter().zip(&self.luma_neighbors.is_none);
+        self.other.extend(both.map(|(calm, is_none)| !calm | is_none));
+        runs_of.clear();
+        runs_of.extend(runs(&self.other, self.mcus));
     }
 
-    /// Whether nobody looks at the chroma of the MCU's inner rows: it and its neighbors
-    /// are calm.
-    pub(crate) fn is_chroma_hidden(&self, mcu: usize) -> bool {
-        let last = self.calm.len() - 1;
-        let calm = [mcu.saturating_sub(1), mcu, (mcu + 1).min(last)];
-        calm.iter().all(|&mcu| self.calm[mcu] != NONE)
+    /// The runs of MCUs of which somebody looks at the chroma of inner rows: they or their
+    /// neighbors are not calm.
+    pub(crate) fn chroma_runs(&mut self, runs_of: &mut Vec<Range<usize>>) {
+        let (calm, last) = (&self.calm, self.mcus - 1);
+        self.other.clear();
+        self.other.extend((0..calm.len()).map(|at| {
+            let is_last = if at == last / 64 { 1 << (last % 64) } else { 0 };
+            let right = shifted(calm, at, 1, false) | is_last;
+            let left = shifted(calm, at, 1, true) | u64::from(at == 0);
+            !(calm[at] & left & right)
+        }));
+        runs_of.clear();
+        runs_of.extend(runs(&self.other, self.mcus));
     }
 
-    /// The spans of a row of pixels. `other`: the MCU row that it mixes with, if any.
+    /// The spans of a row of pixels. `other`: the MCU row that it mixes with, if any. `calm` is
+    /// for the moment.
     #[inline(always)]
-    pub(crate) fn spans(&self, other: Option<&FlatRow>, spans: &mut Vec<Span>) {
+    pub(crate) fn spans(
+        &self,
+        other: Option<&FlatRow>,
+        calm: &mut Vec<u64>,
+        spans: &mut Vec<Span>,
+    ) {
         spans.clear();
         let other = other.unwrap_or(self);
-        let all = self.calm.iter().zip(&other.calm).zip(&self.luma);
-        let keys = all.map(
-            |((&calm, &other), &luma)| {
-                if calm == other && calm != NONE { (calm, luma) } else { (NONE, NONE) }
-            },
-        );
-        let (mut start, mut current) = (0, (NONE, NONE));
-        for (mcu, key) in keys.enumerate() {
-            if key != current {
-                if start < mcu {
-                    spans.push(Span { start, end: mcu, filling: filling(current) });
-                }
-                (start, current) = (mcu, key);
+        // Of the MCUs that are calm in both rows, neighbors have the same value.
+        calm.clear();
+        calm.extend(self.calm.iter().zip(&other.calm).map(|(a, b)| a & b));
+        let mut general = 0;
+        for run in runs(calm, self.mcus) {
+            let chroma = self.chroma[run.start];
+            if chroma != other.chroma[run.start] {
+                continue;
+            }
+            if general < run.start {
+                spans.push(Span { start: general, end: run.start, filling: Filling::General });
+            }
+            general = run.end;
+            let mut start = run.start;
+            while start < run.end {
+                let end = self.end_of_luma(start).min(run.end);
+                spans.push(Span { start, end, filling: filling(chroma, self.luma[start]) });
+                start = end;
             }
         }
-        spans.push(Span { start, end: self.calm.len(), filling: filling(current) });
+        if general < self.mcus {
+            spans.push(Span { start: general, end: self.mcus, filling: Filling::General });
+        }
+    }
+
+    /// Where MCUs that have the same luma as this one, or like it are not flat, end.
+    fn end_of_luma(&self, mcu: usize) -> usize {
+        let is_as_next = &self.luma_neighbors.is_as_next;
+        let mut at = mcu / 64;
+        let mut word = !is_as_next[at] & u64::MAX << (mcu % 64);
+        while word == 0 && at + 1 < is_as_next.len() {
+            at += 1;
+            word = !is_as_next[at];
+        }
+        if word == 0 { self.mcus } else { at * 64 + word.trailing_zeros() as usize + 1 }
     }
 }
 
-fn filling((chroma, luma): (u32, u32)) -> Filling {
-    if chroma == NONE {
-        return Filling::General;
-    }
+/// How a calm span with this chroma and luma is made.
+fn filling(chroma: u32, luma: u32) -> Filling {
     let (cb, cr) = ((chroma & 255) as u8, (chroma >> 8) as u8);
     if luma == NONE {
         return Filling::Shift(crate::kernels::scalar::shift_of(cb, cr));
@@ -136,6 +236,7 @@ fn filling((chroma, luma): (u32, u32)) -> Filling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::scalar::Scalar;
 
     #[test]
     fn only_what_has_equal_neighbors_is_flat() {
@@ -145,9 +246,9 @@ mod tests {
         luma[3..].fill(50);
         chroma[..12].fill(7 | 8 << 8);
         chroma[12..].fill(9 | 8 << 8);
-        row.finish();
+        row.finish(Scalar);
         let mut spans = Vec::new();
-        row.spans(None, &mut spans);
+        row.spans(None, &mut Vec::new(), &mut spans);
         let found: Vec<_> = spans
             .iter()
             .map(|span| {
@@ -161,14 +262,17 @@ mod tests {
             .collect();
         // The borders of 7 and 9 are not calm, the run after them is too short.
         assert_eq!(found, [(0, 3, "shift"), (3, 11, "color"), (11, 16, "general")]);
-        assert!(row.is_color(3) && !row.is_color(2) && !row.is_color(11));
-        assert!(row.is_chroma_hidden(9) && !row.is_chroma_hidden(10));
+        let mut seen = Vec::new();
+        row.luma_runs(&mut seen);
+        assert_eq!(seen, [0..3, 11..16]);
+        row.chroma_runs(&mut seen);
+        assert!(seen.len() == 1 && seen[0] == (10..16), "{seen:?}");
 
         let mut other = FlatRow::default();
         other.start(16);
         other.values_mut()[1].fill(7 | 9 << 8);
-        other.finish();
-        row.spans(Some(&other), &mut spans);
+        other.finish(Scalar);
+        row.spans(Some(&other), &mut Vec::new(), &mut spans);
         assert_eq!(spans, [Span { start: 0, end: 16, filling: Filling::General }]);
     }
 }

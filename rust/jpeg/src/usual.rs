@@ -52,6 +52,8 @@ pub(crate) struct Work {
     pixels: Vec<[u8; LANES]>,
     /// Up to whole words.
     coded: Vec<u8>,
+    /// The runs of MCUs whose inner rows somebody looks at, in one component.
+    seen: Vec<Range<usize>>,
     /// The pixels of a row of blocks of one component, each pixel eight times, and then some
     /// up to whole vectors.
     line: Vec<u8>,
@@ -129,13 +131,14 @@ pub(crate) fn transform<K: Kernels>(
     }
     let line = planes.plane(0).pixels().stride + VECTOR;
     work.line.resize(line, 0);
-    flat.finish();
+    flat.finish(kernels);
     for index in 0..COMPONENTS {
         // Nobody looks at the inner rows of what is flat.
-        let is_seen = |mcu: usize| match index {
-            0 => !flat.is_color(mcu),
-            _ => !flat.is_chroma_hidden(mcu),
-        };
+        match index {
+            0 => flat.luma_runs(&mut work.seen),
+            1 => flat.chroma_runs(&mut work.seen),
+            _ => {}
+        }
         let plane = planes.plane(index);
         let first = if index == 0 { 0 } else { units.len() - COMPONENTS + index };
         for y in 0..plane.vertical {
@@ -143,7 +146,7 @@ pub(crate) fn transform<K: Kernels>(
             expand(&work.pixels, own, &mut work.line);
             let rows = (row * plane.vertical + y) * 8;
             let outer = (y == 0, y + 1 == plane.vertical);
-            fill_blocks(&work.line, plane, rows, outer, is_seen);
+            fill_blocks(&work.line, plane, rows, outer, &work.seen);
         }
     }
     let sites = find_sites(units, planes, row);
@@ -206,7 +209,7 @@ fn fill_blocks(
     plane: &mut Plane,
     first: usize,
     outer: (bool, bool),
-    is_seen: impl Fn(usize) -> bool,
+    seen: &[Range<usize>],
 ) {
     let (across, mcus) = (plane.horizontal * 8, plane.mcus_across());
     let at = plane.at(0, first);
@@ -218,19 +221,10 @@ fn fill_blocks(
     if outer.1 {
         copy_vectors(line, &mut pixels[7 * stride..], 0..mcus * across);
     }
-    let inner = usize::from(outer.0)..8 - usize::from(outer.1);
-    let mut mcu = 0;
-    while mcu < mcus {
-        let start = mcu;
-        while mcu < mcus && is_seen(mcu) {
-            mcu += 1;
+    for run in seen {
+        for y in usize::from(outer.0)..8 - usize::from(outer.1) {
+            copy_vectors(line, &mut pixels[y * stride..], run.start * across..run.end * across);
         }
-        if start < mcu {
-            for y in inner.clone() {
-                copy_vectors(line, &mut pixels[y * stride..], start * across..mcu * across);
-            }
-        }
-        mcu += 1;
     }
 }
 
@@ -314,6 +308,8 @@ pub(crate) struct Spans {
     below: Vec<Span>,
     /// Two rows of which one is wanted.
     pair: Vec<u8>,
+    /// For the moment.
+    calm: Vec<u64>,
 }
 
 /// Writes the rows `wanted`, which the MCU row `row` completes, to `out`.
@@ -331,7 +327,7 @@ pub(crate) fn write<K: Kernels>(
         repeat_edges(planes, row);
     }
     let Some([previous, current]) = &planes.flat else { return };
-    let Spans { inner, above, below, pair } = spans;
+    let Spans { inner, above, below, pair, calm } = spans;
     pair.resize(planes.width * 6, 0);
     let stride = planes.width * 3;
     // From here on rows are counted from the one above this row of MCUs.
@@ -340,8 +336,8 @@ pub(crate) fn write<K: Kernels>(
     let mut inside = wanted.start.max(1)..wanted.end;
     if row > 0 && planes.needs_context {
         // The two rows of pixels that belong to both rows of MCUs.
-        current.spans(Some(previous), above);
-        previous.spans(Some(current), below);
+        current.spans(Some(previous), calm, above);
+        previous.spans(Some(current), calm, below);
         for (spans, place, is_current) in [(above, 1, true), (below, 0, false)] {
             for span in spans.iter() {
                 if span.filling == Filling::General {
@@ -356,7 +352,7 @@ pub(crate) fn write<K: Kernels>(
         inside.start = wanted.start.max(2);
     }
     if !inside.is_empty() {
-        current.spans(None, inner);
+        current.spans(None, calm, inner);
         for span in inner.iter() {
             if span.filling == Filling::General {
                 out.write_general(kernels, span, inside.clone());

@@ -19,7 +19,7 @@ use super::scalar::{
     F_2_562, F_3_072,
 };
 use super::survey::{McuKind, Survey};
-use super::{Job, PlaneMut, Rows, RowsMut, survey_avx2};
+use super::{Job, Neighbors, PlaneMut, Rows, RowsMut, survey_avx2};
 use crate::entropy::{self, BitReader, Broken, ScanLayout, ScanTables};
 use crate::macro_row::{Block, DC_ONLY, MacroRow};
 use crate::tables::Quantization;
@@ -81,6 +81,11 @@ impl super::Kernels for Kernels {
             2 => survey_avx2::survey::<2>(kind, sums, blocks, predictions, found),
             _ => survey_avx2::survey::<1>(kind, sums, blocks, predictions, found),
         });
+    }
+
+    #[inline(always)]
+    fn compare_neighbors(self, values: &[u32], found: &mut Neighbors) {
+        with_avx2!(survey_avx2::compare_neighbors(values, found));
     }
 
     #[inline(always)]

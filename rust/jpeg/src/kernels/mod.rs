@@ -75,6 +75,15 @@ impl RowsMut<'_> {
     }
 }
 
+/// Bits for values one after the other, in words.
+#[derive(Default)]
+pub(crate) struct Neighbors {
+    /// Whether a value has its highest bit set.
+    pub is_none: Vec<u64>,
+    /// Whether it is equal to the one after it.
+    pub is_as_next: Vec<u64>,
+}
+
 /// The inner loops of one instruction set.
 pub(crate) trait Kernels: Copy {
     /// Runs code that calls kernels, compiled for this instruction set as far as it is
@@ -107,6 +116,10 @@ pub(crate) trait Kernels: Copy {
         predictions: &mut [i16; 4],
         found: &mut Survey<'_>,
     );
+
+    /// Compares values with those after them, for as many words as `found` has; there are
+    /// eight values more than bits.
+    fn compare_neighbors(self, values: &[u32], found: &mut Neighbors);
 
     /// Dequantizes and transforms blocks into the plane, and makes them 0.
     fn idct(self, jobs: &[Job], blocks: &mut [Block], table: &Quantization, plane: PlaneMut<'_>);

@@ -3,7 +3,7 @@
 //! encoder can write both are the same as its C code.
 
 use super::survey::{self, McuKind, Survey};
-use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
+use super::{Job, Kernels, Neighbors, PlaneMut, Rows, RowsMut, VECTOR};
 use crate::entropy::{self, BitReader, Broken, ScanLayout, ScanTables};
 use crate::macro_row::{Block, DC_ONLY, MacroRow};
 use crate::tables::Quantization;
@@ -138,6 +138,18 @@ impl Kernels for Scalar {
         found: &mut Survey<'_>,
     ) {
         survey::survey(kind, sums, blocks, predictions, found);
+    }
+
+    fn compare_neighbors(self, values: &[u32], found: &mut Neighbors) {
+        let Neighbors { is_none, is_as_next } = found;
+        let words = is_none.iter_mut().zip(is_as_next).zip((0..).step_by(64));
+        for ((is_none, is_as_next), first) in words {
+            (*is_none, *is_as_next) = (0, 0);
+            for (bit, pair) in values[first..=first + 64].windows(2).enumerate() {
+                *is_none |= u64::from(pair[0] >> 31) << bit;
+                *is_as_next |= u64::from(pair[0] == pair[1]) << bit;
+            }
+        }
     }
 
     fn idct(self, jobs: &[Job], blocks: &mut [Block], table: &Quantization, plane: PlaneMut<'_>) {

@@ -3,8 +3,9 @@
 #[allow(clippy::wildcard_imports, reason = "the instruction set's own names")]
 use std::arch::x86_64::*;
 
-use textbook_simd::x86::{load_i16x8, store_i16x8};
+use textbook_simd::x86::{load_i16x8, load_u32x8, store_i16x8};
 
+use super::Neighbors;
 use super::survey::{LANES, McuKind, Survey};
 use crate::flat::NONE;
 use crate::macro_row::{Block, DC_ONLY};
@@ -85,5 +86,25 @@ pub(super) fn survey<const LUMA: usize>(
     store_i16x8(&mut values, carry);
     for (number, value) in values[..count].iter().enumerate() {
         predictions[component(number)] = *value;
+    }
+}
+
+/// See [`super::Kernels::compare_neighbors`].
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[inline]
+pub(super) fn compare_neighbors(values: &[u32], found: &mut Neighbors) {
+    let words = found.is_none.iter_mut().zip(&mut found.is_as_next);
+    for ((is_none, is_as_next), first) in words.zip((0..).step_by(64)) {
+        let values = values[first..first + 72].first_chunk::<72>().expect("a slice this long");
+        (*is_none, *is_as_next) = (0, 0);
+        for at in (0..64).step_by(8) {
+            let [own, next] = [at, at + 1]
+                .map(|at| load_u32x8(values[at..at + 8].first_chunk().expect("a slice this long")));
+            let bits = |vector: __m256i| {
+                u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(vector)).cast_unsigned()) << at
+            };
+            *is_none |= bits(own);
+            *is_as_next |= bits(_mm256_cmpeq_epi32(own, next));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::scalar::Scalar;
 use super::survey::{LANES, McuKind, Survey};
-use super::{Job, Kernels, PlaneMut, Rows, RowsMut, VECTOR};
+use super::{Job, Kernels, Neighbors, PlaneMut, Rows, RowsMut, VECTOR};
 use crate::flat::NONE;
 use crate::macro_row::{Block, DC_ONLY, UNCHANGED};
 
@@ -168,6 +168,30 @@ fn surveys_equal_the_definition() {
             }
         }
         assert!(flat.iter().all(|&count| count > 5000), "{flat:?}");
+    }
+    for_each_level!(check);
+}
+
+#[test]
+fn comparisons_of_neighbors_equal_the_definition() {
+    fn check(kernels: impl Kernels) {
+        let mut numbers = Numbers(0x0f1e_2d3c_4b5a_6978);
+        for words in 1..5 {
+            let values: Vec<u32> = (0..words * 64 + 8)
+                .map(|_| match numbers.next() % 4 {
+                    0 => NONE,
+                    1 => numbers.next() as u32,
+                    other => other as u32,
+                })
+                .collect();
+            let run = |kernels: &dyn Fn(&mut Neighbors)| {
+                let mut found = Neighbors { is_none: vec![7; words], is_as_next: vec![7; words] };
+                kernels(&mut found);
+                (found.is_none, found.is_as_next)
+            };
+            let expected = run(&|found| Scalar.compare_neighbors(&values, found));
+            assert_eq!(run(&|found| kernels.compare_neighbors(&values, found)), expected);
+        }
     }
     for_each_level!(check);
 }
