@@ -349,7 +349,12 @@ impl Shared {
     ) -> std::result::Result<Encoded, ImageFailure> {
         let from = &self.from[wanted.source];
         if let Some(store) = &from.store {
-            store.read(&wanted.path, &mut bytes)?;
+            match &wanted.place {
+                Some((number, span)) => {
+                    store.read_located(&wanted.path, (*number, span), &mut bytes)?;
+                }
+                None => store.read(&wanted.path, &mut bytes)?,
+            }
         }
         encoded(from, bytes)
     }
@@ -363,7 +368,7 @@ impl Shared {
             return Vec::new();
         };
         let spans = wanted.iter().filter_map(|one| one.place.as_ref());
-        let spans: Vec<Span> = spans.map(|(_, span)| span.clone()).collect();
+        let spans: Vec<&Span> = spans.map(|(_, span)| span).collect();
         let read = store.read_run(*number, &spans);
         read.into_iter().map(|bytes| encoded(from, bytes?)).collect()
     }

@@ -114,8 +114,11 @@ struct Budget {
     used: usize,
 }
 
-fn size_of_span(start: u64, end: u64) -> usize {
-    usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX)
+/// Where an image whose place is known ends, and the bytes that are held for it.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    end: u64,
+    size: usize,
 }
 
 #[derive(Debug)]
@@ -128,7 +131,7 @@ pub(super) struct State {
     frontier: u64,
     reads: BTreeMap<Ticket, Wanted>,
     /// Those of them whose place is known, sorted by it.
-    by_place: BTreeMap<Key, u64>,
+    by_place: BTreeMap<Key, Extent>,
     decodes: BTreeMap<Ticket, Encoded>,
     encoded: Budget,
     pixels: Budget,
@@ -220,23 +223,23 @@ impl State {
     fn take_run(&mut self, ticket: Ticket) -> Vec<Wanted> {
         let mut run = Vec::new();
         let first = self.take_read(ticket, &mut run);
-        let Some((key, end)) = first else { return run };
-        let (mut begin, mut end) = (key.3, end);
+        let Some((key, Extent { mut end, .. })) = first else { return run };
+        let mut begin = key.3;
         let is_here = |other: &Key| (other.0, other.1, other.2) == (key.0, key.1, key.2);
         let limit = self.encoded.limit / 2;
-        while let Some((&next, &next_end)) = self.by_place.range(key..).next() {
-            let reach = next_end.max(end);
+        while let Some((&next, &extent)) = self.by_place.range(key..).next() {
+            let reach = extent.end.max(end);
             let is_near = is_here(&next) && next.3 <= end.saturating_add(GAP);
-            let fits = self.encoded.used + size_of_span(next.3, next_end) <= limit;
+            let fits = self.encoded.used + extent.size <= limit;
             if !is_near || !fits || reach - begin > LONGEST_RUN {
                 break;
             }
             self.take_read(next.4, &mut run);
             end = reach;
         }
-        while let Some((&next, &next_end)) = self.by_place.range(..key).next_back() {
-            let is_near = is_here(&next) && next_end.saturating_add(GAP) >= begin;
-            let fits = self.encoded.used + size_of_span(next.3, next_end) <= limit;
+        while let Some((&next, &extent)) = self.by_place.range(..key).next_back() {
+            let is_near = is_here(&next) && extent.end.saturating_add(GAP) >= begin;
+            let fits = self.encoded.used + extent.size <= limit;
             if !is_near || !fits || end - next.3 > LONGEST_RUN {
                 break;
             }
@@ -248,16 +251,15 @@ impl State {
 
     /// Takes one image out of those to be read, and sets bytes aside for it. Where it
     /// lies, and where it ends, if that is known.
-    fn take_read(&mut self, ticket: Ticket, run: &mut Vec<Wanted>) -> Option<(Key, u64)> {
+    fn take_read(&mut self, ticket: Ticket, run: &mut Vec<Wanted>) -> Option<(Key, Extent)> {
         let mut wanted = self.reads.remove(&ticket)?;
         let key = wanted.key();
-        let end = key.and_then(|key| self.by_place.remove(&key));
-        let known = key.zip(end);
-        wanted.set_aside = known.map_or(self.guess, |(key, end)| size_of_span(key.3, end));
+        let extent = key.and_then(|key| self.by_place.remove(&key));
+        wanted.set_aside = extent.map_or(self.guess, |extent| extent.size);
         self.encoded.used += wanted.set_aside;
         self.note_peak();
         run.push(wanted);
-        known
+        key.zip(extent)
     }
 
     /// A record was read; its images come next.
@@ -284,7 +286,8 @@ impl State {
         (slot.left, slot.waiting) = (reads.len(), reads.len());
         for wanted in reads {
             if let (Some(key), Some((_, span))) = (wanted.key(), &wanted.place) {
-                self.by_place.insert(key, span.end);
+                let size = usize::try_from(span.size).unwrap_or(usize::MAX);
+                self.by_place.insert(key, Extent { end: span.end, size });
             }
             self.reads.insert(wanted.ticket, wanted);
         }

@@ -5,6 +5,7 @@ mod common_folder;
 mod directory;
 mod name_table;
 mod places;
+mod span;
 mod spelling;
 mod tar;
 mod tar_audit;
@@ -25,8 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use directory::Directory;
+pub use span::Span;
 pub use spelling::{Spelling, root_of};
-pub use tar::{Span, Tar};
+pub use tar::Tar;
 pub use tar_audit::{ArchiveFault, audit};
 #[cfg(feature = "fuzzing")]
 pub use tar_gz::page_round_trips;
@@ -43,6 +45,7 @@ use crate::index::Progress;
 use crate::source::Identity;
 use places::Place;
 pub use places::group_archives;
+use span::InArchive;
 
 /// Images that lie together in one way.
 #[derive(Debug)]
@@ -185,10 +188,32 @@ impl Stores {
                     None if tar.has(path) => return None,
                     None => {}
                 },
-                Store::Directory(_) | Store::TarGz(_) => return None,
+                Store::TarGz(archive) => match archive.locate(path) {
+                    Ok(span) => return span.map(|span| (number, span)),
+                    Err(StoreError::Missing { .. }) => {}
+                    // Reading it tells what is wrong.
+                    Err(_) => return None,
+                },
+                Store::Directory(_) => return None,
             }
         }
         None
+    }
+
+    /// Reads the image of this path, that was located, into `bytes`, whose content is
+    /// replaced.
+    pub fn read_located(
+        &self,
+        path: &str,
+        (store, span): (usize, &Span),
+        bytes: &mut Vec<u8>,
+    ) -> std::result::Result<(), StoreError> {
+        match (self.stores.get(store), &span.member) {
+            (Some(Store::TarGz(archive)), InArchive::Compressed(located)) => {
+                archive.read_located(located, bytes)
+            }
+            _ => self.read(path, bytes),
+        }
     }
 
     /// Reads images of one archive of a store, that lie near each other, in one call.
@@ -196,10 +221,11 @@ impl Stores {
     pub fn read_run(
         &self,
         store: usize,
-        spans: &[Span],
+        spans: &[&Span],
     ) -> Vec<std::result::Result<Vec<u8>, StoreError>> {
         match self.stores.get(store) {
             Some(Store::Tar(tar)) => tar.read_run(spans),
+            Some(Store::TarGz(archive)) => archive.read_run(spans),
             _ => Vec::new(),
         }
     }

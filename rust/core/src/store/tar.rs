@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
+use super::span::{InArchive, Span};
 use super::spelling::Spelling;
 use super::tar_header::{BLOCK, Block, Kind, is_tar_start};
 use super::tar_index::{Entry, Found, State, build, find, key, plain_name, read_head};
@@ -31,19 +32,6 @@ struct Archive {
     source: Source,
     table: Option<MappedTable>,
     damage: Option<TarFault>,
-}
-
-/// Where an image lies in an archive, so that several can be read in one call.
-#[derive(Debug, Clone)]
-pub struct Span {
-    /// The archive's number in its store.
-    pub archive: u16,
-    /// The byte that its headers begin at.
-    pub start: u64,
-    /// The byte after its data.
-    pub end: u64,
-    entry: Entry,
-    name: Vec<u8>,
 }
 
 /// Whether the file begins as a tar does.
@@ -138,7 +126,9 @@ impl Tar {
             let (archive, start) = (entry.file(), entry.start());
             let end = entry.data().checked_add(u64::from(entry.size))?;
             let is_sound = entry.state.reason().is_none();
-            return is_sound.then_some(Span { archive, start, end, entry, name });
+            let size = end.saturating_sub(start);
+            let member = InArchive::Plain { entry, name };
+            return is_sound.then_some(Span { archive, start, end, size, member });
         }
         None
     }
@@ -146,7 +136,7 @@ impl Tar {
     /// Reads images of one archive, that lie near each other, in one call: for each its
     /// bytes, or why there are none.
     #[must_use]
-    pub fn read_run(&self, spans: &[Span]) -> Vec<std::result::Result<Vec<u8>, StoreError>> {
+    pub fn read_run(&self, spans: &[&Span]) -> Vec<std::result::Result<Vec<u8>, StoreError>> {
         let begin = spans.iter().map(|span| span.start).min().unwrap_or(0);
         let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
         let length = usize::try_from(end.saturating_sub(begin)).unwrap_or(0);
@@ -157,18 +147,17 @@ impl Tar {
         let read = read.and_then(|()| archive.source.read_at(&mut run, begin));
         if read.is_err() {
             // Each by itself: some may be had, and the errors name their images.
-            let alone = |span: &Span| {
+            let alone = |(_, entry, name): (_, &Entry, &[u8])| {
                 let mut bytes = Vec::new();
-                match archive.read(&span.entry, &span.name, &mut bytes)? {
+                match archive.read(entry, name, &mut bytes)? {
                     Match::Yes => Ok(bytes),
-                    Match::AnotherName => Err(archive.unfit(&span.entry, &span.name)),
+                    Match::AnotherName => Err(archive.unfit(entry, name)),
                 }
             };
-            return spans.iter().map(alone).collect();
+            return spans.iter().copied().filter_map(plain).map(alone).collect();
         }
         let within = |at: u64| usize::try_from(at.saturating_sub(begin)).unwrap_or(usize::MAX);
-        let cut = |span: &Span| {
-            let Span { entry, name, .. } = span;
+        let cut = |(span, entry, name): (&Span, &Entry, &[u8])| {
             let head = run.get(within(span.start)..within(entry.data())).unwrap_or_default();
             let data = run.get(within(entry.data())..within(span.end));
             match (archive.fits(entry, name, head), data) {
@@ -176,7 +165,7 @@ impl Tar {
                 _ => Err(archive.unfit(entry, name)),
             }
         };
-        spans.iter().map(cut).collect()
+        spans.iter().copied().filter_map(plain).map(cut).collect()
     }
 
     /// Whether the image of this path is there.
@@ -256,6 +245,14 @@ impl Tar {
         }
         entries.sort_by_key(Entry::file);
         Ok(())
+    }
+}
+
+/// The member of a span of this kind of store.
+fn plain(span: &Span) -> Option<(&Span, &Entry, &[u8])> {
+    match &span.member {
+        InArchive::Plain { entry, name } => Some((span, entry, name)),
+        InArchive::Compressed(_) => None,
     }
 }
 

@@ -23,12 +23,14 @@ mod walker;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::span::{InArchive, Span};
 use super::tar_index::{key, plain_name, rank, target_of};
 use super::{Spelling, StoreError};
 use crate::error::{Error, Result};
@@ -95,6 +97,14 @@ pub struct IndexSummary {
     pub resumed_at: u64,
     /// Stretches of the stream that further threads inflated in advance.
     pub stretches_in_advance: usize,
+}
+
+/// A member that was found.
+#[derive(Debug, Clone)]
+pub(super) struct Located {
+    place: Place,
+    /// By which path.
+    path: String,
 }
 
 /// A compressed tar.
@@ -279,6 +289,44 @@ impl TarGz {
             Content::Empty | Content::Link { .. } => Ok(()),
             Content::Refused(reason) => Err(self.unreadable(path, words(reason))),
         }
+    }
+
+    /// Where the image of this path lies; `None` where it is read without any bytes of the
+    /// archive, or not at all.
+    pub fn locate(&self, path: &str) -> std::result::Result<Option<Span>, StoreError> {
+        let found = self.find(path)?;
+        let Content::Data(place) = self.followed(found)?.content else { return Ok(None) };
+        let (size, range) = (place.size, read::range(&self.parts, &place));
+        let member = InArchive::Compressed(Located { place, path: path.to_owned() });
+        let span = |Range { start, end }| Span { archive: 0, start, end, size, member };
+        Ok(range.ok().map(span))
+    }
+
+    /// Reads an image that was located into `bytes`, whose content is replaced.
+    pub(super) fn read_located(
+        &self,
+        Located { place, path }: &Located,
+        bytes: &mut Vec<u8>,
+    ) -> std::result::Result<(), StoreError> {
+        bytes.clear();
+        self.read_data(path, place, bytes)
+    }
+
+    /// Reads images that lie near each other in one call: for each its bytes, or why there
+    /// are none.
+    #[must_use]
+    pub fn read_run(&self, spans: &[&Span]) -> Vec<std::result::Result<Vec<u8>, StoreError>> {
+        let located = spans.iter().filter_map(|span| match &span.member {
+            InArchive::Compressed(located) => Some(located),
+            InArchive::Plain { .. } => None,
+        });
+        let located: Vec<&Located> = located.collect();
+        let places: Vec<&Place> = located.iter().map(|located| &located.place).collect();
+        let read = read::read_run(&self.parts, &places);
+        let read = read.into_iter().zip(located).map(|(bytes, Located { path, .. })| {
+            bytes.map_err(|error| self.unreadable(path, &error.to_string()))
+        });
+        read.collect()
     }
 
     /// Whether the image of this path is there.

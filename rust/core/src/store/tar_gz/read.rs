@@ -2,6 +2,7 @@
 //! match that crosses its beginning, and its checksum is verified every time.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::expected::{Expected, Known};
 use super::page::{Place, Start};
@@ -14,6 +15,8 @@ use crate::inflate::{Block, History, Inflater, Output, SLACK, Stop, WINDOW};
 const AHEAD: u64 = 40;
 /// A block's header that lies no further before the data is read together with it.
 const NEAR: u64 = 32 << 10;
+/// An input buffer up to this size is used again.
+const KEPT: usize = 1 << 20;
 
 /// The bytes of the window that a member refers to, handed out as they are asked for.
 struct Given<'a> {
@@ -60,6 +63,8 @@ impl History for Given<'_> {
 struct Scratch {
     gzip: Gzip,
     input: Vec<u8>,
+    /// So many bytes of the input are there.
+    loaded: usize,
     out: Vec<u8>,
 }
 
@@ -67,22 +72,39 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
         gzip: Gzip::in_body(Inflater::new()),
         input: Vec::new(),
+        loaded: 0,
         out: Vec::new(),
     });
 }
 
 /// Reads a member's data and appends it to `bytes`.
 pub(super) fn read(parts: &Parts, place: &Place, bytes: &mut Vec<u8>) -> Result<()> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.read(parts, place)?;
-        let first = WINDOW + place.skip as usize;
-        let data = &scratch.out[first..first + place.size as usize];
-        if crc32c::crc32c(data) != place.crc32c {
-            return Err(damaged(parts, place, "its data is not what was indexed (CRC-32C)"));
-        }
-        bytes.extend_from_slice(data);
-        Ok(())
-    })
+    SCRATCH.with_borrow_mut(|scratch| scratch.read(parts, place, bytes))
+}
+
+/// Reads members that lie near each other: the archive once, from the first to the last.
+/// What is wrong with one does not concern the others.
+pub(super) fn read_run(parts: &Parts, places: &[&Place]) -> Vec<Result<Vec<u8>>> {
+    SCRATCH.with_borrow_mut(|scratch| scratch.read_run(parts, places))
+}
+
+/// The bit where the header of a place's block lies, or the place itself.
+fn header(place: &Place) -> u64 {
+    match place.start {
+        Start::Symbol { header_back } => place.bit - header_back,
+        _ => place.bit,
+    }
+}
+
+/// The bytes of the stream that are read for a member.
+pub(super) fn range(parts: &Parts, place: &Place) -> Result<Range<u64>> {
+    let (header, data) = (header(place) / 8, place.bit / 8);
+    let start = if data - header <= NEAR { header } else { data };
+    let end = (place.end_bit.div_ceil(8) + AHEAD).min(parts.size());
+    match end.checked_sub(start) {
+        Some(length) if length <= super::walker::MAX_IMAGE_BYTES * 2 => Ok(start..end),
+        _ => Err(damaged(parts, place, "its place is outside of the archive")),
+    }
 }
 
 fn damaged(parts: &Parts, place: &Place, reason: &str) -> crate::Error {
@@ -98,27 +120,88 @@ fn grow(buffer: &mut Vec<u8>, length: usize) {
 }
 
 impl Scratch {
-    fn read(&mut self, parts: &Parts, place: &Place) -> Result<()> {
-        let error = |reason: &str| damaged(parts, place, reason);
-        let header = match place.start {
-            Start::Symbol { header_back } => place.bit - header_back,
-            _ => place.bit,
-        };
-        let data_byte = place.bit / 8;
-        let end = (place.end_bit.div_ceil(8) + AHEAD).min(parts.size());
-        let first = if data_byte - header / 8 <= NEAR { header / 8 } else { data_byte };
-        let length =
-            end.checked_sub(first).filter(|&length| length <= super::walker::MAX_IMAGE_BYTES * 2);
-        let length = length.ok_or_else(|| error("its place is outside of the archive"))? as usize;
-        parts.check_range(&(header / 8..end.saturating_sub(1).max(header / 8)))?;
-        grow(&mut self.input, length);
-        let count = parts.read(first, &mut self.input[..length])?;
-        let input = &self.input[..count];
+    fn read(&mut self, parts: &Parts, place: &Place, bytes: &mut Vec<u8>) -> Result<()> {
+        let range = range(parts, place)?;
+        self.load(parts, &range)?;
+        self.forget_block();
+        self.inflate(parts, place, range.start, bytes)
+    }
 
+    fn read_run(&mut self, parts: &Parts, places: &[&Place]) -> Vec<Result<Vec<u8>>> {
+        let ranges: Vec<_> = places.iter().map(|place| range(parts, place)).collect();
+        let known = || ranges.iter().flatten();
+        let start = known().map(|range| range.start).min().unwrap_or(0);
+        let end = known().map(|range| range.end).max().unwrap_or(0);
+        let is_loaded = self.load(parts, &(start..end)).is_ok();
+        self.forget_block();
+        // In the order of the stream, one often begins in the block that another ends in.
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_unstable_by_key(|&at| places[at].bit);
+        let mut results: Vec<Result<Vec<u8>>> = places.iter().map(|_| Ok(Vec::new())).collect();
+        for at in order {
+            let mut bytes = Vec::new();
+            let read = if is_loaded && ranges[at].is_ok() {
+                self.inflate(parts, places[at], start, &mut bytes)
+            } else {
+                // By itself: it may be had, and the error is its own.
+                self.read(parts, places[at], &mut bytes)
+            };
+            results[at] = read.map(|()| bytes);
+        }
+        if self.input.len() > KEPT {
+            self.input = Vec::new();
+        }
+        results
+    }
+
+    /// Reads a range of the stream.
+    fn load(&mut self, parts: &Parts, range: &Range<u64>) -> Result<()> {
+        parts.check_range(&(range.start..range.end.saturating_sub(1).max(range.start)))?;
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
+        grow(&mut self.input, length);
+        self.loaded = 0;
+        self.loaded = parts.read(range.start, &mut self.input[..length])?;
+        Ok(())
+    }
+
+    /// The block's header has to be read, whatever was inflated last.
+    fn forget_block(&mut self) {
+        self.gzip.inflater.restart();
+    }
+
+    /// Inflates a member's data out of what is loaded, which begins at byte `first` of the
+    /// stream, verifies its checksum and appends it to `bytes`.
+    fn inflate(
+        &mut self,
+        parts: &Parts,
+        place: &Place,
+        first: u64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<()> {
+        let inflated = self.try_inflate(parts, place, first);
+        if inflated.is_err() {
+            // Its tables may be half done.
+            self.forget_block();
+        }
+        inflated?;
+        let first = WINDOW + place.skip as usize;
+        let data = &self.out[first..first + place.size as usize];
+        if crc32c::crc32c(data) != place.crc32c {
+            return Err(damaged(parts, place, "its data is not what was indexed (CRC-32C)"));
+        }
+        bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_inflate(&mut self, parts: &Parts, place: &Place, first: u64) -> Result<()> {
+        let error = |reason: &str| damaged(parts, place, reason);
+        let input = &self.input[..self.loaded];
+        let header = header(place);
         let inflater = &mut self.gzip;
         inflater.resume_body();
         let inflater = &mut inflater.inflater;
         match place.start {
+            Start::Symbol { .. } if inflater.block() == Block::Coded(header) => {}
             Start::Symbol { .. } if first <= header / 8 => {
                 let mut bit = (header - first * 8) as usize;
                 match inflater.read_header(input, &mut bit, first * 8) {
@@ -128,6 +211,7 @@ impl Scratch {
                 }
             }
             Start::Symbol { .. } => {
+                parts.check_range(&(header / 8..place.bit / 8))?;
                 super::walker::read_header_at(parts, header, inflater)?;
             }
             Start::Header => inflater.restart(),

@@ -12,6 +12,8 @@ use crate::inflate::tests::{Random, deflate};
 use crate::store::tar_write::{END, file_header};
 use crate::test_folder::TestFolder;
 
+mod runs;
+
 /// Names and contents.
 type Members = Vec<(String, Vec<u8>)>;
 
