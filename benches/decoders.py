@@ -65,6 +65,24 @@ def _torchvision(mode: str) -> Maker:
     return make
 
 
+def _torchcodec(mode: str) -> Maker:
+    def make() -> Decode:
+        decoders = peer("torchcodec.decoders")
+        import torch
+
+        torch.set_num_threads(1)
+        wanted = decoders.ImageReadMode[mode]
+
+        def decode(data: bytes) -> Any:
+            with warnings.catch_warnings(action="ignore"):  # of memory that is not writable
+                tensor = torch.frombuffer(data, dtype=torch.uint8)
+            return decoders.decode_jpeg(tensor, mode=wanted).permute(1, 2, 0).numpy()
+
+        return decode
+
+    return make
+
+
 def _draft(mode: str, scale: int) -> Maker:
     def decode(data: bytes) -> Image:
         from PIL import Image as PillowImage
@@ -136,6 +154,7 @@ GROUPS: dict[str, dict[str, Maker]] = {
         "cv2": _cv2("IMREAD_COLOR_RGB"),
         "kornia_rs": _kornia,
         "torchvision": _torchvision("RGB"),
+        "torchcodec": _torchcodec("RGB"),
         "Pillow": lambda: pillow_decode,
     },
     "a reused array": {
@@ -167,6 +186,7 @@ GROUPS: dict[str, dict[str, Maker]] = {
         "imagecodecs": _imagecodecs(outcolorspace="GRAYSCALE"),
         "cv2": _cv2("IMREAD_GRAYSCALE"),
         "torchvision": _torchvision("GRAY"),
+        "torchcodec": _torchcodec("GRAY"),
         "Pillow": _draft("L", 1),
     },
 }
