@@ -62,12 +62,17 @@ const LASTS: [u8; 256] = {
     lasts
 };
 
-/// Whether a block that ended with this sum may have something outside of its top left
-/// 4 x 4 coefficients.
-#[inline(always)]
-pub(crate) fn is_beyond_corner(sum: u8) -> bool {
-    u32::from(LASTS[usize::from(sum)]) > LAST_OF_CORNER
-}
+/// Whether a block that ended with a sum may have something outside of its top left 4 x 4
+/// coefficients.
+pub(crate) const IS_BEYOND_CORNER: [bool; 256] = {
+    let mut beyond = [false; 256];
+    let mut sum = 0;
+    while sum < 256 {
+        beyond[sum] = LASTS[sum] as u32 > LAST_OF_CORNER;
+        sum += 1;
+    }
+    beyond
+};
 
 /// The coefficients of one row of MCUs.
 #[derive(Default)]

@@ -18,7 +18,7 @@ use crate::entropy::Unit;
 use crate::flat::{Filling, Span};
 use crate::kernels::survey::{LANES, McuKind, Survey};
 use crate::kernels::{Job, Kernels, PlaneMut, RowsMut};
-use crate::macro_row::{Block, MacroRow, is_beyond_corner};
+use crate::macro_row::{Block, IS_BEYOND_CORNER, MacroRow};
 use crate::planes::{Plane, Planes, Upsampling};
 use crate::stages::{Clock, Stage};
 use crate::tables::Quantization;
@@ -48,7 +48,6 @@ const _: () = assert!(GROUP * 6 < LIST);
 #[derive(Default)]
 pub(crate) struct Work {
     /// What [`Kernels::survey`] finds.
-    dc: Vec<[i16; LANES]>,
     pixels: Vec<[u8; LANES]>,
     /// Up to whole words.
     coded: Vec<u8>,
@@ -65,7 +64,6 @@ pub(crate) struct Work {
 impl Work {
     /// To be called before the first MCUs of a row are looked at.
     pub(crate) fn start_row(&mut self, planes: &mut Planes, mcus: usize) {
-        self.dc.resize(mcus, [0; LANES]);
         self.pixels.resize(mcus, [0; LANES]);
         self.coded.resize(mcus.next_multiple_of(WORD), 0);
         self.coded[mcus..].fill(0);
@@ -79,7 +77,7 @@ impl Work {
     pub(crate) fn survey<K: Kernels>(
         &mut self,
         kernels: K,
-        macro_row: &MacroRow,
+        macro_row: &mut MacroRow,
         (kind, predictions): (&McuKind, &mut [i16; 4]),
         planes: &mut Planes,
         mcus: &Range<usize>,
@@ -87,14 +85,13 @@ impl Work {
         let Some([_, flat]) = &mut planes.flat else { return };
         let [luma, chroma] = flat.values_mut();
         let mut found = Survey {
-            dc: &mut self.dc[mcus.clone()],
             pixels: &mut self.pixels[mcus.clone()],
             coded: &mut self.coded[mcus.clone()],
             luma: &mut luma[mcus.clone()],
             chroma: &mut chroma[mcus.clone()],
         };
         let first = mcus.start * kind.count();
-        let (sums, blocks) = (&macro_row.sums[first..], &macro_row.blocks[first..]);
+        let (sums, blocks) = (&macro_row.sums[first..], &mut macro_row.blocks[first..]);
         kernels.survey(kind, sums, blocks, predictions, &mut found);
     }
 
@@ -152,8 +149,8 @@ pub(crate) fn transform<K: Kernels>(
     let sites = find_sites(units, planes, row);
     work.jobs.resize(LISTS, [Job { block: 0, pixel: 0 }; LIST]);
     for (coded, first) in work.coded.chunks(GROUP).zip((0..).step_by(GROUP)) {
-        let group = (coded, &work.dc[first..], first);
-        let lengths = sort_jobs(group, macro_row, (&sites, units.len()), &mut work.jobs);
+        let sums = &macro_row.sums[first * units.len()..];
+        let lengths = sort_jobs((coded, sums, first), (&sites, units.len()), &mut work.jobs);
         clock.mark(Stage::Flat);
         let lists = work.jobs.iter().zip(lengths).map(|(list, length)| &list[..length]);
         for (list, jobs) in lists.enumerate() {
@@ -250,8 +247,8 @@ struct Site {
 
 /// For each unit, where it is in the planes.
 #[inline(always)]
-fn find_sites(units: &[Unit], planes: &mut Planes, row: usize) -> [Site; 16] {
-    let mut sites = [Site::default(); 16];
+fn find_sites(units: &[Unit], planes: &mut Planes, row: usize) -> [Site; LANES] {
+    let mut sites = [Site::default(); LANES];
     for (site, unit) in sites.iter_mut().zip(units) {
         let plane = planes.plane(unit.component.into());
         let y = (row * plane.vertical + usize::from(unit.y)) * 8;
@@ -262,20 +259,18 @@ fn find_sites(units: &[Unit], planes: &mut Planes, row: usize) -> [Site; 16] {
     sites
 }
 
-/// Sorts the coded blocks of a group of MCUs by component and class, into [`LISTS`] lists,
-/// and completes them with their DC coefficients. Returns how long the lists are. The group:
-/// which blocks are coded, the DC coefficients, and the first MCU's place in the row.
+/// Sorts the coded blocks of a group of MCUs by component and class, into [`LISTS`] lists.
+/// Returns how long these are. The group: which blocks are coded, the sums of all, and the
+/// first MCU's place in the row.
 #[inline(always)]
 fn sort_jobs(
-    (coded, dc, first): (&[u8], &[[i16; LANES]], usize),
-    macro_row: &mut MacroRow,
-    (sites, count): (&[Site; 16], usize),
+    (coded, sums, first): (&[u8], &[u8], usize),
+    (sites, count): (&[Site; LANES], usize),
     jobs: &mut [[Job; LIST]],
 ) -> [usize; LISTS] {
     // All in one register, so that no length waits for its store.
     let mut lengths = 0_u64;
     let jobs = jobs.as_flattened_mut();
-    let (blocks, sums) = (&mut macro_row.blocks[first * count..], &macro_row.sums[first * count..]);
     for (word, place) in coded.as_chunks::<WORD>().0.iter().zip((0..).step_by(WORD)) {
         let mut coded = u64::from_le_bytes(*word);
         while coded != 0 {
@@ -283,9 +278,8 @@ fn sort_jobs(
             coded &= coded - 1;
             let (mcu, number) = (place + bit / LANES, bit % LANES);
             let block = mcu * count + number;
-            blocks[block].0[0] = dc[mcu][number];
             let Site { pixel, step, list } = sites[number];
-            let list = list + u32::from(is_beyond_corner(sums[block]));
+            let list = list + u32::from(IS_BEYOND_CORNER[usize::from(sums[block])]);
             let shift = list * LENGTH_BITS;
             let length = (lengths >> (shift & 63)) as usize & (LIST - 1);
             jobs[list as usize * LIST + length] = Job {

@@ -72,7 +72,7 @@ impl super::Kernels for Kernels {
         self,
         kind: &McuKind,
         sums: &[u8],
-        blocks: &[Block],
+        blocks: &mut [Block],
         predictions: &mut [i16; 4],
         found: &mut Survey<'_>,
     ) {

@@ -106,13 +106,14 @@ pub(crate) trait Kernels: Copy {
     fn find_coded(self, row: &mut MacroRow);
 
     /// Looks at decoded MCUs of the usual kind, one after the other: sums of their blocks and
-    /// some bytes after them, and the blocks, whose DC coefficients are differences to
-    /// `predictions`, which are those of the last block of each component.
+    /// some bytes after them, and the blocks. Their DC coefficients are differences to
+    /// `predictions`, those of the last block of each component, which they are added to, but
+    /// in unchanged MCUs.
     fn survey(
         self,
         kind: &McuKind,
         sums: &[u8],
-        blocks: &[Block],
+        blocks: &mut [Block],
         predictions: &mut [i16; 4],
         found: &mut Survey<'_>,
     );

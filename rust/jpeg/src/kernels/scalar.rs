@@ -133,7 +133,7 @@ impl Kernels for Scalar {
         self,
         kind: &McuKind,
         sums: &[u8],
-        blocks: &[Block],
+        blocks: &mut [Block],
         predictions: &mut [i16; 4],
         found: &mut Survey<'_>,
     ) {

@@ -26,9 +26,7 @@ impl McuKind {
 
 /// What is found, in each slice for one MCU after the other.
 pub(crate) struct Survey<'a> {
-    /// The DC coefficients of the blocks, then 0.
-    pub dc: &'a mut [[i16; LANES]],
-    /// The pixels that these alone would make.
+    /// For each block, the pixel that its DC coefficient alone would make.
     pub pixels: &'a mut [[u8; LANES]],
     /// The blocks that have more than a DC coefficient: bit `k` for number `k`.
     pub coded: &'a mut [u8],
@@ -42,22 +40,22 @@ pub(crate) struct Survey<'a> {
 pub(super) fn survey(
     kind: &McuKind,
     sums: &[u8],
-    blocks: &[Block],
+    blocks: &mut [Block],
     predictions: &mut [i16; 4],
     found: &mut Survey<'_>,
 ) {
     let count = kind.count();
-    let mcus = sums.chunks_exact(count).zip(blocks.chunks_exact(count));
-    for (mcu, (sums, blocks)) in mcus.take(found.dc.len()).enumerate() {
-        let (mut dc, mut pixels) = ([0; LANES], [flat_pixel(0, 0); LANES]);
+    let mcus = sums.chunks_exact(count).zip(blocks.chunks_exact_mut(count));
+    for (mcu, (sums, blocks)) in mcus.take(found.pixels.len()).enumerate() {
+        let mut pixels = [flat_pixel(0, 0); LANES];
         let mut coded = 0;
         for (number, (sum, block)) in sums.iter().zip(blocks).enumerate() {
             let component = (number + 1).saturating_sub(kind.luma);
             if sums[0] != UNCHANGED {
                 predictions[component] = predictions[component].wrapping_add(block.0[0]);
+                block.0[0] = predictions[component];
             }
-            dc[number] = predictions[component];
-            pixels[number] = flat_pixel(dc[number], kind.factors[component]);
+            pixels[number] = flat_pixel(predictions[component], kind.factors[component]);
             coded |= u8::from(!DC_ONLY.contains(sum)) << number;
         }
         let luma_blocks = (1 << kind.luma) - 1;
@@ -67,6 +65,6 @@ pub(super) fn survey(
         let is_chroma_flat = coded & !luma_blocks == 0;
         found.luma[mcu] = if is_luma_flat { luma[0].into() } else { NONE };
         found.chroma[mcu] = if is_chroma_flat { chroma.into() } else { NONE };
-        (found.dc[mcu], found.pixels[mcu], found.coded[mcu]) = (dc, pixels, coded);
+        (found.pixels[mcu], found.coded[mcu]) = (pixels, coded);
     }
 }

@@ -15,7 +15,7 @@ use crate::macro_row::{Block, DC_ONLY};
 pub(super) fn survey<const LUMA: usize>(
     kind: &McuKind,
     sums: &[u8],
-    blocks: &[Block],
+    blocks: &mut [Block],
     predictions: &mut [i16; 4],
     found: &mut Survey<'_>,
 ) {
@@ -41,10 +41,10 @@ pub(super) fn survey<const LUMA: usize>(
     let own_sums = u64::MAX >> (64 - 8 * count);
 
     let mut carry = of_lanes(&|lane| predictions[component(lane)]);
-    let mcus = found.dc.iter_mut().zip(&mut *found.pixels).zip(&mut *found.coded);
+    let mcus = found.pixels.iter_mut().zip(&mut *found.coded);
     let mcus = mcus.zip(found.luma.iter_mut().zip(&mut *found.chroma));
-    let inputs = blocks.chunks_exact(count).zip(sums.windows(8).step_by(count));
-    for ((((dc, pixels), coded), (luma, chroma)), (blocks, sums)) in mcus.zip(inputs) {
+    let inputs = blocks.chunks_exact_mut(count).zip(sums.windows(8).step_by(count));
+    for (((pixels, coded), (luma, chroma)), (blocks, sums)) in mcus.zip(inputs) {
         let sums = sums.first_chunk::<8>().map_or(0, |sums| u64::from_le_bytes(*sums));
         let mut values = carry;
         if sums & own_sums != 0 {
@@ -64,8 +64,12 @@ pub(super) fn survey<const LUMA: usize>(
             let two = _mm_and_si128(_mm_slli_si128::<4>(pairs), after_two);
             values = _mm_add_epi16(_mm_add_epi16(pairs, two), carry);
             carry = _mm_and_si128(_mm_shuffle_epi8(values, last), is_lane);
+            let mut dc = [0; LANES];
+            store_i16x8(&mut dc, values);
+            for (block, dc) in blocks.iter_mut().zip(dc) {
+                block.0[0] = dc;
+            }
         }
-        store_i16x8(dc, values);
         // Where the sum saturates, so does the pixel.
         let scaled = _mm_adds_epi16(_mm_mullo_epi16(values, factors), half);
         let centered = _mm_add_epi16(_mm_srai_epi16::<5>(scaled), center);
