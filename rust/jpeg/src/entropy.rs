@@ -9,7 +9,7 @@ use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use crate::huffman::{END_ALONE, Entry, Lookup, MAX_LENGTH, Table};
-use crate::macro_row::{FIRST_FULL, FULL_AND_END, MacroRow, PLACES};
+use crate::macro_row::{FULL, MacroRow, PLACES, is_beyond};
 
 /// Most blocks that an MCU can have (T.81 B.2.3).
 pub(crate) const MAX_UNITS: usize = 10;
@@ -85,15 +85,6 @@ impl<'a> BitReader<'a> {
         self.count = self.count.wrapping_sub(length);
     }
 
-    /// Takes back so many of the bits that were consumed.
-    #[cold]
-    fn take_back(&mut self, bits: u32) {
-        let position = self.position() - bits as usize;
-        *self = BitReader::new(self.bytes, position / 8);
-        self.refill();
-        self.consume((position % 8) as u32);
-    }
-
     /// How many bits have been consumed, from the first of the bytes on.
     pub(crate) fn position(&self) -> usize {
         self.at * 8 - (self.count & 63) as usize
@@ -163,18 +154,6 @@ impl ScanLayout {
     pub(crate) fn zero_bits(&self) -> Option<(u64, u32)> {
         let length = self.zero_length;
         (1..=56).contains(&length).then(|| (self.zero_pattern >> (64 - length), length))
-    }
-
-    /// A block is full, so that what was read with its last value as its end belongs to the
-    /// next one: takes it back.
-    pub(crate) fn take_end_back(
-        &self,
-        bits: &mut BitReader<'_>,
-        number: usize,
-        tables: &ScanTables,
-    ) {
-        let end = self.table(number, 1, tables).zero;
-        bits.take_back(end.map_or(0, |(_, length)| length));
     }
 
     /// Passes over MCUs without any change, at most so many; returns how many.
@@ -269,7 +248,7 @@ fn decode_slowly(
             let symbol = layout.take_symbol(bits, (block % count, place), Entry::NONE, tables);
             let (advance, value) = symbol.ok_or(Broken::NoCode(position))?;
             place += advance;
-            if (FIRST_FULL + 1..END_ALONE).contains(&place) {
+            if (FULL + 1..END_ALONE).contains(&place) {
                 return Err(Broken::RunTooLong(position));
             }
             values[usize::from(PLACES[usize::from(place)] & 63)] = value;
@@ -354,25 +333,26 @@ pub(crate) fn decode_changed(
                 }
             }
             let entry = lookup.entry(bits.ahead);
-            let (advance, value) = if entry.is_found() {
-                let value = entry.value(bits.ahead);
-                bits.consume(entry.noisy_length());
-                (entry.advance(), value)
-            } else {
-                let symbol = layout.take_symbol(&mut bits, (number, place), entry, tables);
-                let Some(symbol) = symbol else { return false };
-                bits.refill();
-                symbol
+            let mut sum = place.wrapping_add(entry.advance());
+            let mut write = |sum: u8, value| {
+                blocks[at].0[usize::from(PLACES[usize::from(sum)] & 63)] = value;
             };
-            let mut sum = place.wrapping_add(advance);
-            if sum == FULL_AND_END {
-                layout.take_end_back(&mut bits, number, tables);
+            if entry.is_found() && !is_beyond(sum) {
+                let [last, first] = entry.values(bits.ahead);
+                write(sum, last);
+                write(sum.wrapping_sub(entry.gap()), first);
+                bits.consume(entry.noisy_length());
+            } else {
+                // One symbol only.
+                let entry = if entry.is_found() { Entry::NONE } else { entry };
+                let symbol = layout.take_symbol(&mut bits, (number, place), entry, tables);
+                let Some((advance, value)) = symbol else { return false };
                 bits.refill();
-                sum = FIRST_FULL;
+                sum = place.wrapping_add(advance);
+                write(sum, value);
             }
-            blocks[at].0[usize::from(PLACES[usize::from(sum)] & 63)] = value;
             sums[at] = sum;
-            let is_end = sum >= FIRST_FULL;
+            let is_end = sum >= FULL;
             lookup = select_unpredictable(is_end, next_dc, ac);
             place = select_unpredictable(is_end, 0, sum);
             number += usize::from(is_end);

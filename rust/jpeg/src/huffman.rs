@@ -1,13 +1,14 @@
-//! Huffman tables, made for decoding: a symbol with its value, and the end of the block if
-//! it follows, in one look-up (T.81 F.2.2.1, F.2.2.3). Knows bits, not blocks.
+//! Huffman tables, made for decoding: a symbol with its value, and the next one with its value
+//! or the end of the block or both, in one look-up (T.81 F.2.2.1, F.2.2.3). Knows bits, not
+//! blocks.
 //!
 //! ```text
-//! bits ahead, left aligned:  code | extra bits | code of the end | what follows
+//! bits ahead, left aligned:  code | extra bits | code | extra bits | code of the end | …
 //!                            └───┘ the look-up sees the code
-//!                            └─ and all of this where it is that short ─┘
+//!                            └─ and as much of this as are ten bits ──────────┘
 //! ```
 //! An entry says how many bits it is about, how far it leads in the block, and where in
-//! [`VALUES`] the value lies that it puts there, to be found with the extra bits. Tables are
+//! [`VALUES`] the values lie that it puts there, to be found with the extra bits. Tables are
 //! small, for they and the coefficients share the first cache. A code that does not fit is
 //! looked up in a second table.
 //!
@@ -27,6 +28,12 @@ pub(crate) const MAX_LENGTH: u32 = LOOKUP_BITS + MAX_SIZE;
 
 /// Most extra bits of a value that is looked up together with the end of the block.
 const MAX_SIZE_BEFORE_END: u32 = 5;
+
+/// Most extra bits of two values that are looked up together.
+const MAX_SIZE_OF_PAIR: u32 = 2;
+
+/// How far two values that are looked up together may lead: as far as one can.
+const MAX_ADVANCE: u8 = 16;
 
 /// What the end of the block adds to the advance of the value before it.
 pub(crate) const END_AFTER_VALUE: u8 = 80;
@@ -55,6 +62,8 @@ pub(crate) struct Symbol {
 }
 
 impl Symbol {
+    const NONE: Symbol = Symbol { code_length: 0, size: 0, advance: 0 };
+
     /// The symbol of this code; `None` for symbols that sequential coding does not have.
     fn new(symbol: u8, code_length: u32, class: Class) -> Option<Symbol> {
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -91,53 +100,82 @@ const fn extend(bits: i32, size: u32) -> i32 {
     if bits < 1 << size >> 1 { bits - (1 << size) + 1 } else { bits }
 }
 
-/// The values that entries put into blocks. The place of one is the sum of a selector and
-/// the extra bits; the low eight bits of a selector are the number of these.
-///
+/// The values that entries put into blocks.
+#[repr(C)]
+pub(crate) struct Values {
+    /// For each row, the mask of the extra bits, and the place of the values for 0.
+    pub rows: [[u32; 2]; 128],
+    /// The last value and the first one, the same if there is one only.
+    pub values: [[i16; 2]; VALUE_COUNT],
+}
+
 /// ```text
-/// selector             its values
-/// 256 x size + size    all of that size, from 1 to 8
-/// 256 x row            without extra bits, row by row from FIRST_CONSTANT on: -31 … 31
+/// rows   1 …   8   a value with so many extra bits
+///        9 …  71   a value without extra bits: -31 … 31
+///       72 … 107   two of them, each one of -3, -2, -1, 1, 2, 3
 /// ```
-pub(crate) static VALUES: [i16; VALUES_LENGTH] = {
-    let mut values = [0; VALUES_LENGTH];
+pub(crate) static VALUES: Values = {
+    let mut table = Values { rows: [[0; 2]; 128], values: [[0; 2]; VALUE_COUNT] };
+    let mut place = 0;
     let mut size = 1;
     while size <= MAX_SIZE {
+        table.rows[size as usize] = [(1 << size) - 1, place];
         let mut bits = 0;
         while bits < 1 << size {
-            let place = selector(size) as usize + bits as usize;
-            values[place] = extend(bits, size) as i16;
+            table.values[place as usize] = [extend(bits, size) as i16; 2];
+            place += 1;
             bits += 1;
         }
         size += 1;
     }
     let mut value = -MAX_CONSTANT;
     while value <= MAX_CONSTANT {
-        values[constant(value) as usize] = value as i16;
+        table.rows[constant(value) as usize] = [0, place];
+        table.values[place as usize] = [value as i16; 2];
+        place += 1;
         value += 1;
     }
-    values
+    let mut pair = 0;
+    while pair < PAIR_VALUES.len() * PAIR_VALUES.len() {
+        let (first, last) = (pair / PAIR_VALUES.len(), pair % PAIR_VALUES.len());
+        table.rows[FIRST_PAIR as usize + pair] = [0, place];
+        table.values[place as usize] = [PAIR_VALUES[last], PAIR_VALUES[first]];
+        place += 1;
+        pair += 1;
+    }
+    assert!(place as usize == VALUE_COUNT);
+    table
 };
-
-/// The values of the largest size end in the row before this one.
-const FIRST_CONSTANT: i32 = MAX_SIZE.cast_signed() + 2;
 
 /// The largest value that has a place without extra bits.
 const MAX_CONSTANT: i32 = (1 << MAX_SIZE_BEFORE_END) - 1;
 
-const VALUES_LENGTH: usize = 256 * (FIRST_CONSTANT + 2 * MAX_CONSTANT + 1) as usize;
+/// The values that pairs consist of.
+const PAIR_VALUES: [i16; 6] = [-3, -2, -1, 1, 2, 3];
 
-/// What selects the values of this size, at most [`MAX_SIZE`].
-const fn selector(size: u32) -> u16 {
+const FIRST_CONSTANT: u8 = MAX_SIZE as u8 + 1;
+
+const FIRST_PAIR: u8 = constant(MAX_CONSTANT) + 1;
+
+const VALUE_COUNT: usize = (2 << MAX_SIZE) - 2 + 2 * MAX_CONSTANT as usize + 1 + 6 * 6;
+
+/// The row of the values of this size, at most [`MAX_SIZE`].
+const fn row_of_size(size: u32) -> u8 {
     match size {
         0 => constant(0),
-        _ => (size << 8 | size) as u16,
+        _ => size as u8,
     }
 }
 
-/// What selects this value, without extra bits.
-const fn constant(value: i32) -> u16 {
-    ((FIRST_CONSTANT + MAX_CONSTANT + value) << 8) as u16
+/// The row of this value, without extra bits.
+const fn constant(value: i32) -> u8 {
+    FIRST_CONSTANT + (value + MAX_CONSTANT) as u8
+}
+
+/// The row of these two.
+fn pair(first: i32, last: i32) -> u8 {
+    let place = |value: i32| (if value < 0 { value + 3 } else { value + 2 }) as u8;
+    FIRST_PAIR + 6 * place(first) + place(last)
 }
 
 /// In an [`Entry`]: the block ends there.
@@ -146,7 +184,8 @@ pub(crate) const ENDS_BLOCK: u32 = 1 << 7;
 /// What a look-up finds.
 ///
 /// bits 0–5: how many bits it is about; bit 7: whether the block ends there; 8–15: how far
-/// it leads in the block; 16–31: what selects the value that it puts there, see [`VALUES`].
+/// it leads in the block; 16–23: the row of [`VALUES`] with the values that it puts there;
+/// 24–31: 0 less how far the last value is from the first one.
 ///
 /// Where bits 0–5 are 0, the value still has to be computed: bits 16–20 are the length of its
 /// code (0 if that is longer than the look-up), 24–29 are 63 less its size.
@@ -157,9 +196,10 @@ pub(crate) struct Entry(u32);
 impl Entry {
     pub(crate) const NONE: Entry = Entry(0);
 
-    fn new(length: u32, advance: u8, selector: u16) -> Entry {
+    fn new(length: u32, advance: u8, row: u8, gap: u8) -> Entry {
         let end = if advance > END_AFTER_VALUE { ENDS_BLOCK } else { 0 };
-        Entry(length | end | u32::from(advance) << 8 | u32::from(selector) << 16)
+        let bytes = [0, advance, row, gap.wrapping_neg()];
+        Entry(length | end | u32::from_le_bytes(bytes))
     }
 
     fn of_symbol(symbol: Symbol) -> Entry {
@@ -194,12 +234,20 @@ impl Entry {
         (self.0 >> 8) as u8
     }
 
-    /// Its value. `ahead`: the bits, left aligned, beginning with the code.
+    /// How far the last value is from the first one, 0 if there is one only.
     #[inline(always)]
-    pub(crate) fn value(self, ahead: u64) -> i16 {
-        let selector = self.0 >> 16;
-        let extra = ahead.rotate_left(self.noisy_length() & 63) & ((1 << (selector & 63)) - 1);
-        VALUES[selector as usize + extra as usize]
+    pub(crate) fn gap(self) -> u8 {
+        ((self.0 >> 24) as u8).wrapping_neg()
+    }
+
+    /// Its last value and its first one. `ahead`: the bits, left aligned, beginning with the
+    /// code.
+    #[inline(always)]
+    pub(crate) fn values(self, ahead: u64) -> [i16; 2] {
+        // The extra bits are the last ones of all that it is about.
+        let bits = ahead.rotate_left(self.noisy_length() & 63) as u32;
+        let [mask, first] = VALUES.rows[(self.0 >> 16) as usize & 127];
+        VALUES.values[((bits & mask) + first) as usize]
     }
 }
 
@@ -357,6 +405,7 @@ impl Table {
         });
         entries.fill(Entry::NONE);
         long.fill(Entry::NONE);
+        let (mut shorts, mut short_count) = ([(0, Symbol::NONE); 64], 0);
         self.codes.for_each(&spec.counts, |symbol, pattern| {
             let Symbol { code_length, size, advance } = symbol;
             let Some(left) = LOOKUP_BITS.checked_sub(code_length) else {
@@ -372,7 +421,14 @@ impl Table {
                 slots.fill(Entry::of_symbol(symbol));
                 return;
             }
-            slots.fill(Entry::new(code_length + size, advance, selector(size)));
+            slots.fill(Entry::new(code_length + size, advance, row_of_size(size), 0));
+            if class == Class::Ac
+                && (1..=MAX_SIZE_OF_PAIR).contains(&size)
+                && let Some(short) = shorts.get_mut(short_count)
+            {
+                *short = (first >> left, symbol);
+                short_count += 1;
+            }
             let Some((code, more)) = end.filter(|_| advance < END_AFTER_VALUE) else { return };
             let Some(rest) = left.checked_sub(size + more) else { return };
             if size > MAX_SIZE_BEFORE_END {
@@ -380,15 +436,24 @@ impl Table {
             }
             let length = code_length + size + more;
             for (slots, bits) in slots.chunks_exact_mut(1 << (left - size)).zip(0..) {
-                let selector = constant(extend(bits, size));
+                let row = constant(extend(bits, size));
                 let first = (code << rest) as usize;
                 slots[first..first + (1 << rest)].fill(Entry::new(
                     length,
                     advance + END_AFTER_VALUE,
-                    selector,
+                    row,
+                    0,
                 ));
             }
         });
+        let shorts = &shorts[..short_count];
+        for first in shorts {
+            // In the order of their lengths, so that no later one fits either.
+            let room = LOOKUP_BITS.saturating_sub(first.1.length() + 1);
+            for last in shorts.iter().take_while(|last| last.1.code_length <= room) {
+                join(entries, first, last, end);
+            }
+        }
         Ok(())
     }
 
@@ -398,6 +463,43 @@ impl Table {
     pub(crate) fn symbol(&self, entry: Entry, ahead: u64) -> Option<Symbol> {
         let entry = if entry == Entry::NONE { self.lookup.long_entry(ahead) } else { entry };
         entry.symbol().or_else(|| self.codes.search(ahead))
+    }
+}
+
+/// Makes entries of two values, where both fit: of these codes, right aligned, and symbols.
+/// `end`: the code of the end of a block, read together with them where that fits, too.
+fn join(
+    entries: &mut [Entry; 1 << LOOKUP_BITS],
+    &(first_code, first): &(usize, Symbol),
+    &(last_code, last): &(usize, Symbol),
+    end: Option<(u32, u32)>,
+) {
+    let length = first.length() + last.length();
+    let advance = first.advance + last.advance;
+    let Some(left) = LOOKUP_BITS.checked_sub(length).filter(|_| advance <= MAX_ADVANCE) else {
+        return;
+    };
+    for first_bits in 0..1 << first.size {
+        for last_bits in 0..1 << last.size {
+            let row = pair(extend(first_bits, first.size), extend(last_bits, last.size));
+            let codes = first_code << first.size | first_bits as usize;
+            let codes = (codes << (last.length() - last.size) | last_code) << last.size;
+            let start = (codes | last_bits as usize) << left;
+            let slots = &mut entries[start..start + (1 << left)];
+            slots.fill(Entry::new(length, advance, row, last.advance));
+            if let Some((code, more)) = end
+                && let Some(rest) = left.checked_sub(more)
+            {
+                let first = (code << rest) as usize;
+                let advance = advance + END_AFTER_VALUE;
+                slots[first..first + (1 << rest)].fill(Entry::new(
+                    length + more,
+                    advance,
+                    row,
+                    last.advance,
+                ));
+            }
+        }
     }
 }
 
@@ -452,13 +554,13 @@ mod tests {
     }
 
     /// Checks all patterns of a table; returns how many entries need no computing, how many of
-    /// these have the end of the block, how many values are to be computed, and how many codes
-    /// are longer than a look-up.
+    /// these have the end of the block, how many values are to be computed, how many codes are
+    /// longer than a look-up, and how many entries have two values.
     fn check(
         table: &Table,
         spec: &HuffmanSpec,
         (class, end_spec): (Class, Option<&HuffmanSpec>),
-    ) -> [usize; 4] {
+    ) -> [usize; 5] {
         let advance = |symbol: u8| match (class, symbol) {
             (Class::Dc, _) => 1,
             (Class::Ac, 0) => END_ALONE,
@@ -466,7 +568,7 @@ mod tests {
         };
         let is_known =
             |symbol: u8| class == Class::Dc || symbol & 15 > 0 || symbol == 0 || symbol == 0xf0;
-        let mut kinds = [0; 4];
+        let mut kinds = [0; 5];
         for_each_pattern(|ahead| {
             let expected = by_the_letter(spec, ahead).filter(|&(symbol, ..)| is_known(symbol));
             let expected = expected.map(|(symbol, length, value)| (advance(symbol), length, value));
@@ -486,6 +588,14 @@ mod tests {
             }
             kinds[0] += 1;
             let (mut advance, mut length, value) = expected.expect("a code");
+            let mut values = [value; 2];
+            if entry.gap() > 0 {
+                kinds[4] += 1;
+                let (symbol, more, value) = by_the_letter(spec, ahead << length).expect("a code");
+                assert_eq!(entry.gap(), (symbol >> 4) + 1);
+                (advance, length) = (advance + entry.gap(), length + more);
+                values[0] = value;
+            }
             let ends = entry.noisy_length() & ENDS_BLOCK != 0;
             if ends && advance != END_ALONE {
                 kinds[1] += 1;
@@ -495,15 +605,15 @@ mod tests {
                 (advance, length) = (advance + END_AFTER_VALUE, length + more);
             }
             assert_eq!(ends, advance > END_AFTER_VALUE);
-            let found = (entry.advance(), entry.noisy_length() & 63, entry.value(ahead));
-            assert_eq!(found, (advance, length, value));
+            let found = (entry.advance(), entry.noisy_length() & 63, entry.values(ahead));
+            assert_eq!(found, (advance, length, values));
         });
         kinds
     }
 
     #[test]
     fn dc_patterns_decode_as_by_the_letter() {
-        let mut sums = [0; 4];
+        let mut sums = [0; 5];
         for (spec, ac_spec) in [
             (standard::DC_LUMINANCE, standard::AC_LUMINANCE),
             (standard::DC_CHROMINANCE, standard::AC_CHROMINANCE),
@@ -521,7 +631,7 @@ mod tests {
 
     #[test]
     fn ac_patterns_decode_as_by_the_letter() {
-        let mut sums = [0; 4];
+        let mut sums = [0; 5];
         for spec in [
             standard::AC_LUMINANCE,
             standard::AC_CHROMINANCE,
@@ -537,7 +647,7 @@ mod tests {
             }
         }
         assert!(sums[0] > 500_000 && sums[1] > 20_000 && sums[2] > 1_000, "{sums:?}");
-        assert!(sums[3] > 5_000, "{sums:?}");
+        assert!(sums[3] > 5_000 && sums[4] > 50_000, "{sums:?}");
     }
 
     #[test]

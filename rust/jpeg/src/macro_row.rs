@@ -37,14 +37,14 @@ pub(crate) const PLACES: [u8; 256] = {
     places
 };
 
-/// The sums of blocks that end without a code for it begin here.
-pub(crate) const FIRST_FULL: u8 = 64;
+/// The sum of a block that ends without a code for it: its last place has a value.
+pub(crate) const FULL: u8 = 64;
 
-/// And end here.
-pub(crate) const LAST_FULL: u8 = END_AFTER_VALUE;
-
-/// A block is full, and what comes after it was taken for its end.
-pub(crate) const FULL_AND_END: u8 = FIRST_FULL + END_AFTER_VALUE;
+/// Whether a sum is beyond the block: the bits are broken, or what was read together belongs
+/// to two blocks.
+pub(crate) const fn is_beyond(sum: u8) -> bool {
+    matches!(sum, 65..=80 | 144..=160)
+}
 
 /// The last place in zigzag order that may be other than 0, of a block that ended with
 /// this sum.
@@ -208,8 +208,7 @@ impl MacroRow {
     #[inline(always)]
     pub(crate) fn is_within(&self, blocks: Range<usize>) -> bool {
         let beyond = |sum: u8| {
-            u8::from(sum.wrapping_sub(FIRST_FULL + 1) < 16)
-                | u8::from(sum.wrapping_sub(FULL_AND_END) < 16)
+            u8::from(sum.wrapping_sub(65) <= 80 - 65) | u8::from(sum.wrapping_sub(144) <= 160 - 144)
         };
         self.sums[blocks].iter().fold(0, |all, &sum| all | beyond(sum)) == 0
     }

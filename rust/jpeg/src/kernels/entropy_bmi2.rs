@@ -13,18 +13,20 @@ use std::arch::asm;
 use std::ops::Range;
 
 use crate::entropy::{BitReader, LOOKUPS, MAX_UNITS, ScanLayout, ScanTables};
-use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS, Lookup, VALUES};
-use crate::macro_row::{Block, FIRST_FULL, FULL_AND_END, LAST_FULL, MacroRow, PLACES};
+use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS, Lookup, VALUES, Values};
+use crate::macro_row::{Block, FULL, MacroRow, PLACES, is_beyond};
 
-/// Where in a block a value is, as [`PLACES`], with the top bit set for sums of full blocks.
+/// Where in a block a value is, as [`PLACES`], with the top bit set for sums of full blocks
+/// and for those beyond.
 const PLACES_AND_FULL: [u8; 256] = {
     let mut places = PLACES;
-    let mut sum = FIRST_FULL as usize;
-    while sum <= LAST_FULL as usize {
-        places[sum] |= 1 << 7;
+    let mut sum = 0;
+    while sum < 256 {
+        if sum == FULL as usize || is_beyond(sum as u8) {
+            places[sum] |= 1 << 7;
+        }
         sum += 1;
     }
-    places[FULL_AND_END as usize] |= 1 << 7;
     places
 };
 
@@ -86,12 +88,11 @@ impl Position {
 
 /// Why the loop stopped: all blocks are decoded.
 const DONE: u64 = 0;
-/// The code is not in the table.
-const LONG: u64 = 1;
+/// One symbol is wanted alone: its code is in no table, or what is read together with it
+/// belongs to the next block.
+const SINGLE: u64 = 1;
 /// The bytes end.
 const SHORT: u64 = 2;
-/// A block is full, and what comes after it was taken for its end.
-const FULL: u64 = 3;
 
 /// Makes sure that 56 bits are ahead: of eight bytes those that fit.
 macro_rules! refill {
@@ -140,13 +141,26 @@ macro_rules! compare_pattern {
     };
 }
 
-/// Stores the value in `dx` at the place in `eax`.
+/// Stores the last value, in `dx`, at the place in `eax`, and the first one, in the upper half
+/// of `edx`, where the entry in `ecx` says; where there is one only, it is both.
 macro_rules! store {
-    () => {
-        "
-        mov [r14 + rax*2], dx
-        mov [rbp + r15], r13b
-        "
+    ($mask:literal) => {
+        concat!(
+            $mask,
+            "
+            mov [r14 + rax*2], dx
+            mov eax, ecx
+            shr eax, 24
+            add al, r13b
+            movzx eax, byte ptr [rsi + rax + {places}]
+            shr edx, 16
+            ",
+            $mask,
+            "
+            mov [r14 + rax*2], dx
+            mov [rbp + r15], r13b
+            "
+        )
     };
 }
 
@@ -178,21 +192,21 @@ macro_rules! step {
             jz 60f
             add r13b, [r10 + rax*4 + 1]
             // The extra bits are the last ones of all that it is about.
-            movzx edx, word ptr [r10 + rax*4 + 2]
+            movzx edx, byte ptr [r10 + rax*4 + 2]
             mov rax, r8
             rol rax, cl
-            bzhi eax, eax, edx
-            add eax, edx
-            shlx r8, r8, rcx
-            sub r9d, ecx
-            movzx edx, word ptr [r12 + rax*2]
+            and eax, [r12 + rdx*8]
+            add eax, [r12 + rdx*8 + 4]
+            mov edx, [r12 + rax*4 + {values}]
             movzx eax, byte ptr [rsi + r13 + {places}]
             test al, al
             js ",
             $full,
             "f
+            shlx r8, r8, rcx
+            sub r9d, ecx
             ",
-            store!(),
+            store!(""),
             $on,
             ":
             ",
@@ -208,18 +222,20 @@ macro_rules! checked_step {
     };
 }
 
-/// A block that is full ends without a code.
+/// A block that is full ends without a code; where more was read, it belongs to the next
+/// block.
 macro_rules! full {
     ($full:literal, $on:literal) => {
         concat!(
             $full,
             ":
-            and eax, 63
+            cmp r13b, {full}
+            jne 63f
+            shlx r8, r8, rcx
+            sub r9d, ecx
             ",
-            store!(),
+            store!("\nand eax, 63\n"),
             "
-            cmp r13b, {last_full}
-            ja 63f
             or ecx, {ends_block}
             jmp ",
             $on,
@@ -273,9 +289,10 @@ macro_rules! computed_step {
             movzx eax, byte ptr [rsi + r13 + {places}]
             test al, al
             js 62f
+            mov [r14 + rax*2], dx
+            mov [rbp + r15], r13b
+            64:
             ",
-            store!(),
-            "64:",
             go_on!()
         )
     };
@@ -366,11 +383,6 @@ pub(super) fn decode_changed(
         match unsafe { run(&mut context, &steps, scan, reader, (blocks, sums), &mut position) } {
             DONE => {}
             SHORT => return false,
-            FULL => {
-                layout.take_end_back(reader, position.number, tables);
-                sums[position.at] = FIRST_FULL;
-                position.next_block(count);
-            }
             _ => {
                 if !decode_symbol(scan, reader, (blocks, sums), &mut position) {
                     return false;
@@ -394,7 +406,7 @@ fn decode_symbol(
     let sum = position.place.wrapping_add(advance);
     blocks[position.at].0[usize::from(PLACES[usize::from(sum)] & 63)] = value;
     sums[position.at] = sum;
-    if sum >= FIRST_FULL {
+    if sum >= FULL {
         position.next_block(layout.unit_count);
     } else {
         position.place = sum;
@@ -480,16 +492,16 @@ unsafe fn run(
             jmp 20b
             62:
             and eax, 63
-            ",
-            store!(),
-            "
+            mov [r14 + rax*2], dx
+            mov [rbp + r15], r13b
             or ecx, {ends_block}
             jmp 64b
-            61: mov eax, {is_long}
+            63:
+            movzx eax, ch
+            sub r13b, al
+            61: mov eax, {is_single}
             jmp 90f
             70: mov eax, {is_done}
-            jmp 90f
-            63: mov eax, {is_full}
             jmp 90f
             80: mov eax, {is_short}
             90:
@@ -512,15 +524,15 @@ unsafe fn run(
             ac = const std::mem::offset_of!(Step, ac),
             next_dc = const std::mem::offset_of!(Step, next_dc),
             next = const std::mem::offset_of!(Step, next),
-            last_full = const LAST_FULL as i8,
+            full = const FULL,
+            values = const std::mem::offset_of!(Values, values),
             ends_block = const ENDS_BLOCK,
             long_start = const std::mem::offset_of!(Lookup, long_start),
             long = const std::mem::offset_of!(Lookup, long),
             has_code_length = const 0x1f_0000,
-            is_long = const LONG,
+            is_single = const SINGLE,
             is_done = const DONE,
             is_short = const SHORT,
-            is_full = const FULL,
             out("rax") status,
             out("rcx") _,
             out("rdx") _,
@@ -530,7 +542,7 @@ unsafe fn run(
             inout("r9") count,
             inout("r10") lookup => _,
             inout("r11") last_step,
-            in("r12") VALUES.as_ptr(),
+            in("r12") &raw const VALUES,
             inout("r13") in_block,
             inout("r14") blocks[position.at..].as_mut_ptr() => _,
             inout("r15") to_come,
