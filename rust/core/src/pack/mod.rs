@@ -35,6 +35,9 @@ const STATE: usize = 48;
 /// So much is gathered before it is written.
 const BUFFER: usize = 1 << 20;
 
+/// The disk is given so much to write at once, long before it is waited for.
+const EARLY: u64 = 8 << 20;
+
 /// A pack that is being written.
 #[derive(Debug)]
 pub struct Pack {
@@ -48,6 +51,8 @@ pub struct Pack {
     /// Bytes that are in the file, and in the buffer.
     length: u64,
     synced: u64,
+    /// What the disk has been given to write ends here.
+    given: u64,
     /// How many members of the order were asked about.
     position: u64,
     names: Names,
@@ -159,6 +164,7 @@ impl Pack {
             buffer: Vec::with_capacity(BUFFER),
             length,
             synced: length,
+            given: length,
             position: 0,
             names: Names::default(),
             resumed,
@@ -239,6 +245,13 @@ impl Pack {
             unread.hash.update(&self.buffer);
         }
         self.buffer.clear();
+        let new = self.length.saturating_sub(self.given);
+        if let Some(length) = std::num::NonZeroU64::new(new).filter(|length| length.get() >= EARLY)
+        {
+            // On Linux this begins to write what is not written yet, and waits for nothing.
+            let _ = fadvise(&self.file, self.given, Some(length), Advice::DontNeed);
+            self.given = self.length;
+        }
         Ok(())
     }
 
