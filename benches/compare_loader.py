@@ -15,11 +15,12 @@ import argparse
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -183,6 +184,26 @@ def web_dataset(corpus: Path, tar: Path) -> Callable[[], int]:
     return lambda: sum(1 for _ in loader)
 
 
+def tar_file(archive: Path) -> Callable[[], int]:
+    """Streams the gzipped tar; each of two workers inflates all of it, and takes half."""
+    from PIL import Image
+    from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+    class Members(IterableDataset):  # type: ignore[type-arg,unused-ignore]
+        def __iter__(self) -> Iterator[Array]:
+            worker = get_worker_info()
+            with tarfile.open(archive, "r|gz") as tar:
+                for at, member in enumerate(m for m in tar if m.isfile()):
+                    if worker is not None and at % worker.num_workers == worker.id:
+                        file = tar.extractfile(member)
+                        image = Image.open(file).convert("RGB")  # type: ignore[arg-type]
+                        small = image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+                        yield normalized(np.asarray(small))
+
+    loader: Any = DataLoader(Members(), batch_size=None, num_workers=2, persistent_workers=True)
+    return lambda: sum(1 for _ in loader)
+
+
 def spdl(corpus: Path, images: Path) -> Callable[[], int]:
     """FFmpeg's decoder and scaler, in two threads of this process, as its pipelines do."""
     import spdl.io
@@ -237,7 +258,7 @@ def datago(images: Path) -> Callable[[], int]:
 
 
 def ours(ds: Any, threads: int = 2, **options: Any) -> Callable[[], int]:
-    loader = Loader(ds, BATCH, shuffle=True, threads=threads, **options)
+    loader = Loader(ds, BATCH, threads=threads, **{"shuffle": True, **options})
     return lambda: count(sample for batch in loader for sample in batch)
 
 
@@ -326,12 +347,14 @@ class Corpus:
         self.json = folder / "corpus.json"
         self.images = folder / "images"
         self.tar = folder / "images.tar"
+        self.tar_gz = folder / "images.tar.gz"
         frames = os.environ.get("TEXTBOOK_FAST_KEYFRAMES") or ROOT / "example_data"
         pictures = sorted(Path(frames).rglob("*.jpg"))
         write_corpus(self.json, samples)
         link_images(self.json, self.images, pictures)
         with tarfile.open(self.tar, "w", dereference=True) as tar:
             tar.add(self.images, "dataset_images_interval_7")
+        subprocess.run(["gzip", "-6", "-k", str(self.tar)], check=True)
 
     def open(self, images: Path, gap: float | None = None) -> Any:
         """The corpus with these pictures, transformed."""
@@ -393,13 +416,14 @@ def gaps(corpus: Corpus, rounds: int) -> None:
 
 def share(corpus: Corpus, rounds: int) -> None:
     ds = corpus.open(corpus.images)
-    tar = corpus.open(corpus.tar)
+    tar, tar_gz = corpus.open(corpus.tar), corpus.open(corpus.tar_gz)
     bodies: dict[str, Callable[[], int]] = {}
     for threads in (1, 2):
         word = "thread" if threads == 1 else "threads"
         bodies[f"decode and transform alone, {threads} {word}"] = alone(ds, threads)
         bodies[f"Loader, {threads} {word}"] = ours(ds, threads)
     bodies["Loader from a tar, 2 threads"] = ours(tar)
+    bodies["Loader from a tar.gz, 2 threads"] = ours(tar_gz)
     times = interleaved(rounds, bodies)
     table(
         "What the Loader keeps of decoding", times, corpus.samples,
@@ -408,9 +432,8 @@ def share(corpus: Corpus, rounds: int) -> None:
 
 
 def latency(corpus: Corpus, rounds: int) -> None:
-    ds = corpus.open(corpus.images)
-
-    def with_delay(delay: float) -> Callable[[], int]:
+    def with_delay(images: Path, delay: float) -> Callable[[], int]:
+        ds = corpus.open(images)
         positions = np.random.default_rng(1).permutation(np.tile(np.arange(corpus.samples), 3))
 
         def run() -> int:
@@ -431,9 +454,29 @@ def latency(corpus: Corpus, rounds: int) -> None:
         return run
 
     local = "no delay"
-    bodies = {local: with_delay(0), "5 ms before each read": with_delay(0.005)}
+    stores = {"a folder": corpus.images, "a tar": corpus.tar, "a tar.gz": corpus.tar_gz}
+    for kind, images in stores.items():
+        bodies = {
+            local: with_delay(images, 0),
+            "5 ms before each read": with_delay(images, 0.005),
+        }
+        title = f"16 reading threads and slow reads from {kind}, 2 decoding"
+        table(title, interleaved(rounds, bodies), 3 * corpus.samples, local)
+
+
+def streams(corpus: Corpus, rounds: int) -> None:
+    """From archives; the peers stream them, so every image comes once, in their order."""
+    bodies = {
+        "webdataset + PIL from tar shards, 2 workers": web_dataset(corpus.json, corpus.tar),
+        "tarfile from the tar.gz + PIL, 2 workers": tar_file(corpus.tar_gz),
+        "Loader from a folder": ours(corpus.open(corpus.images)),
+        "Loader from a tar": ours(corpus.open(corpus.tar)),
+        "Loader from a tar.gz": ours(corpus.open(corpus.tar_gz)),
+        "Loader from a tar.gz, shuffle='block'": ours(corpus.open(corpus.tar_gz), shuffle="block"),
+    }
     times = interleaved(rounds, bodies)
-    table("16 reading threads and slow reads, 2 decoding", times, 3 * corpus.samples, local)
+    base = "tarfile from the tar.gz + PIL, 2 workers"
+    table("From archives, 2 threads or workers", times, corpus.samples, base)
 
 
 def state(_corpus: Corpus, _rounds: int) -> None:
@@ -462,6 +505,7 @@ PARTS = {
     "gaps": gaps,
     "share": share,
     "latency": latency,
+    "streams": streams,
     "state": state,
 }
 

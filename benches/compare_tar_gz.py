@@ -1,7 +1,8 @@
 """A gzipped tar as an image store beside indexed_gzip, rapidgzip, ratarmount and tar -xzf.
 
     pip install indexed_gzip rapidgzip ratarmountcore
-    python benches/compare_tar_gz.py [--mb 1000] [--reads 60] [--tar MADE_BEFORE.tar]
+    python benches/compare_tar_gz.py [--mb 1000] [--reads 60] [--peer-reads 60]
+        [--tar MADE_BEFORE.tar]
 
 The archive is made of the keyframes in TEXTBOOK_FAST_KEYFRAMES (else of the example
 data's), under names of the dataset's form, by GNU gzip -6. Each tool opens it at its
@@ -26,10 +27,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textbook_fast import _core
 
 ROOT = Path(__file__).resolve().parent.parent
 Member = tuple[str, int, int]
+# A sample of the dataset has so many images, which lie side by side in its archive.
+IN_SAMPLE = 11
 Read = Callable[[Member], bytes]
 
 
@@ -66,7 +71,7 @@ def of_module(name: str, make_reader: Callable[[Any], Read]) -> tuple[str, Read]
         return None
 
 
-def readers(archive: Path, index: Path) -> list[tuple[str, Read]]:
+def readers(archive: Path, index: Path, *, with_peers: bool) -> list[tuple[str, Read]]:
     """Each tool, ready to read."""
     store = _core.ImageStore([str(archive), str(index)])
 
@@ -98,23 +103,21 @@ def readers(archive: Path, index: Path) -> list[tuple[str, Read]]:
 
         return read
 
+    ours: tuple[str, Read] = ("textbook_fast", lambda member: store.read(member[0]))
+    if not with_peers:
+        return [ours]
     peers = [
         of_module("indexed_gzip", of_indexed_gzip),
         of_module("rapidgzip", of_rapidgzip),
         of_module("ratarmountcore.mountsource.factory", of_ratarmount),
     ]
-    ours: tuple[str, Read] = ("textbook_fast", lambda member: store.read(member[0]))
     return [ours, *(peer for peer in peers if peer is not None)]
 
 
 def beside_folder(
-    archive: Path, index: Path, unpacked: Path, names: list[str], expected: list[bytes]
+    title: str, stores: dict[str, Any], names: list[str], expected: list[bytes]
 ) -> None:
     """What an image out of the archive takes more than out of a warm folder, one thread."""
-    stores = {
-        "archive": _core.ImageStore([str(archive), str(index)]),
-        "folder": _core.ImageStore([str(unpacked)]),
-    }
     best = dict.fromkeys(stores, float("inf"))
     for _ in range(4):
         for kind, store in stores.items():
@@ -126,10 +129,27 @@ def beside_folder(
     per_image = {kind: seconds / len(names) * 1e3 for kind, seconds in best.items()}
     size = sum(map(len, expected))
     print(
-        f"{len(names):,} images of {size / len(names) / 1e3:.1f} kB, mean of the best of 4 rounds:"
+        f"{title}: {len(names):,} of {size / len(names) / 1e3:.1f} kB, "
+        "mean of the best of 4 rounds:"
     )
     print(f"  archive {per_image['archive']:.4f} ms, folder {per_image['folder']:.4f} ms")
     print(f"  more: 0.02 ms + bytes / {size / (more - 2e-5 * len(names)) / 1e6:.0f} MB/s")
+
+
+def decoded(stores: dict[str, Any], samples: list[list[str]]) -> None:
+    """Samples a second with all of their images decoded, one thread."""
+    best = dict.fromkeys(stores, float("inf"))
+    for _ in range(5):
+        for kind, store in stores.items():
+            begin = time.process_time()
+            for names in samples:
+                images = _core.load_images(store, names, 1)
+                assert all(isinstance(image, np.ndarray) for image in images)
+            best[kind] = min(best[kind], time.process_time() - begin)
+    print(f"{len(samples)} samples of {len(samples[0])} images, decoded, best of 5, CPU time:")
+    for kind, seconds in best.items():
+        rate = len(samples) / seconds
+        print(f"  {kind}: {rate:.1f} samples/s, {best['folder'] / seconds:.3f} of the folder's")
 
 
 def main() -> None:
@@ -137,6 +157,7 @@ def main() -> None:
     parser.add_argument("--mb", type=float, default=1000)
     parser.add_argument("--reads", type=int, default=60)
     parser.add_argument("--tar", type=Path, help="made before; its .gz lies beside it")
+    parser.add_argument("--peer-reads", type=int, default=60, help="0 leaves the peers out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -164,11 +185,24 @@ def main() -> None:
         chosen = random.Random(2).sample(members, arguments.reads)
         with plain.open("rb") as file:
             expected = [(file.seek(at), file.read(size))[1] for _, at, size in chosen]
-        names = [name for name, _, _ in chosen]
-        beside_folder(archive, index, folder / "out" / "set", names, expected)
-        for tool, read in readers(archive, index):
+        stores = {
+            "folder": _core.ImageStore([str(folder / "out" / "set")]),
+            "archive": _core.ImageStore([str(archive), str(index)]),
+        }
+        beside_folder("random keyframes", stores, [name for name, _, _ in chosen], expected)
+        dice = random.Random(3)
+        count = max(1, min(arguments.reads, 2000) // IN_SAMPLE)
+        starts = [dice.randrange(len(members) - IN_SAMPLE) for _ in range(count)]
+        samples = [[name for name, *_ in members[at : at + IN_SAMPLE]] for at in starts]
+        together = [name for names in samples for name in names]
+        expected_together = [stores["folder"].read(name) for name in together]
+        beside_folder(f"batches of {IN_SAMPLE} neighbors", stores, together, expected_together)
+        stores["plain tar"] = _core.ImageStore([str(plain)])
+        decoded(stores, samples[:60])
+        for tool, read in readers(archive, index, with_peers=arguments.peer_reads > 0):
             times = []
-            for member, data in zip(chosen, expected, strict=True):
+            count = len(chosen) if tool == "textbook_fast" else arguments.peer_reads
+            for member, data in list(zip(chosen, expected, strict=True))[:count]:
                 begin = time.perf_counter()
                 found = read(member)
                 times.append((time.perf_counter() - begin) * 1e3)
