@@ -124,7 +124,9 @@ macro_rules! prefetch {
         jae 21f
         prefetcht1 [rax]
         prefetcht1 [rax + 64]
-        add rax, 128
+        prefetcht1 [rax + 128]
+        prefetcht1 [rax + 192]
+        add rax, 256
         mov [rsi + {upcoming}], rax
         21:
         "
