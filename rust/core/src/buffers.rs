@@ -18,6 +18,9 @@ use crate::pool::lock;
 /// Kept buffers together hold at most this many bytes. A batch of 64 samples that is freed
 /// at once has 900 MB, and where less is kept, decoding takes a fifth to a half longer.
 const CAPACITY: usize = 1 << 30;
+/// So much may be in use and kept together whatever was lent before: pictures of a few sizes,
+/// one after the other.
+const ALWAYS: usize = 32 << 20;
 /// How long a peak is remembered: for so many buffers that are taken, and up to as many more.
 const WINDOW: usize = 2048;
 /// Shorter ones are malloc's business, and not kept.
@@ -25,7 +28,7 @@ const SMALL: usize = 64 << 10;
 /// Where the pixels begin: a cache line, so that wide stores are aligned.
 const ALIGNMENT: usize = 64;
 
-static CACHE: Mutex<Cache> = Mutex::new(Cache::new(CAPACITY, WINDOW));
+static CACHE: Mutex<Cache> = Mutex::new(Cache::new(CAPACITY, WINDOW, ALWAYS));
 
 /// How many bytes wait to be used again. As of [`Buffer::take`], only for threads that have
 /// passed the pool's gate.
@@ -51,10 +54,10 @@ fn class_of(length: usize) -> usize {
 /// The buffers that wait to be used again.
 ///
 /// ```text
-/// lent + kept <= the most that was lent at once lately
+/// lent + kept <= the most that was lent at once lately, or `always`
 /// ```
-/// So the cache never makes a process larger than its work has made it, and where the work
-/// gets less, it follows.
+/// So beyond that the cache never makes a process larger than its work has made it, and where
+/// the work gets less, it follows.
 #[derive(Debug)]
 struct Cache {
     /// By length, and when they were put here; the latest at the back.
@@ -70,10 +73,11 @@ struct Cache {
     clock: u64,
     capacity: usize,
     window: usize,
+    always: usize,
 }
 
 impl Cache {
-    const fn new(capacity: usize, window: usize) -> Cache {
+    const fn new(capacity: usize, window: usize, always: usize) -> Cache {
         Cache {
             kept: BTreeMap::new(),
             bytes: 0,
@@ -83,6 +87,7 @@ impl Cache {
             clock: 0,
             capacity,
             window,
+            always,
         }
     }
 
@@ -109,7 +114,7 @@ impl Cache {
         self.bytes += class;
         self.clock += 1;
         self.kept.entry(class).or_default().push_back((self.clock, memory));
-        let peak = self.peaks[0].max(self.peaks[1]);
+        let peak = self.peaks[0].max(self.peaks[1]).max(self.always);
         let most = peak.saturating_sub(self.lent).min(self.capacity);
         let mut freed = Vec::new();
         while self.bytes > most {
@@ -252,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_latest_buffer_of_a_class_is_used_again() {
-        let mut cache = Cache::new(1 << 20, 100);
+        let mut cache = Cache::new(1 << 20, 100, 0);
         let both = take(&mut cache, &[4096, 4096]);
         let place = both[1].as_ptr();
         for memory in both {
@@ -266,7 +271,7 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_was_lent_at_once_and_the_oldest_goes_first() {
-        let mut cache = Cache::new(1 << 20, 100);
+        let mut cache = Cache::new(1 << 20, 100, 0);
         for (pages, freed) in [(1, vec![]), (2, vec![4096]), (3, vec![8192]), (1, vec![12_288])] {
             let [memory] = take(&mut cache, &[pages * 4096]).try_into().expect("one buffer");
             assert_eq!(put(&mut cache, memory), freed, "after {pages} pages");
@@ -281,8 +286,17 @@ mod tests {
     }
 
     #[test]
+    fn a_little_is_always_kept() {
+        let mut cache = Cache::new(1 << 20, 100, 4 * 4096);
+        for (pages, freed) in [(1, vec![]), (2, vec![]), (3, vec![4096, 8192]), (1, vec![])] {
+            let [memory] = take(&mut cache, &[pages * 4096]).try_into().expect("one buffer");
+            assert_eq!(put(&mut cache, memory), freed, "after {pages} pages");
+        }
+    }
+
+    #[test]
     fn what_is_larger_than_the_cap_is_not_kept() {
-        let mut cache = Cache::new(3 * 4096, 100);
+        let mut cache = Cache::new(3 * 4096, 100, 0);
         for memory in take(&mut cache, &[4096, 8192]) {
             assert!(put(&mut cache, memory).is_empty());
         }
@@ -293,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_not_needed_for_two_windows_is_freed() {
-        let mut cache = Cache::new(1 << 20, 10);
+        let mut cache = Cache::new(1 << 20, 10, 0);
         for memory in take(&mut cache, &[4096; 8]) {
             assert!(put(&mut cache, memory).is_empty());
         }
