@@ -26,10 +26,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"cv2": "opencv-python-headless", "textbook_fast": "textbook-fast"}
 
 
-def installed(group: str) -> dict[str, Decode]:
-    """The decoders of a group whose packages are here."""
+def installed(group: str, only: list[str] | None) -> dict[str, Decode]:
+    """The decoders of a group whose packages are here, or ours and only some of the others."""
     found = {}
     for name, make in GROUPS[group].items():
+        if only and name not in {*only, "textbook_fast"}:
+            continue
         try:
             found[name] = make()
         except Skipped as reason:
@@ -51,9 +53,9 @@ def measure(decoders: dict[str, Decode], files: list[bytes], rounds: int) -> dic
     return best
 
 
-def table(group: str, files: list[bytes], rounds: int) -> None:
+def table(group: str, files: list[bytes], rounds: int, only: list[str] | None) -> None:
     """Compares, measures and prints."""
-    decoders = installed(group)
+    decoders = installed(group, only)
     ours = decoders["textbook_fast"]
     differ = {
         name: max(difference(ours(data), decode(data)) for data in files)
@@ -87,6 +89,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--files", type=int, default=1000, help="how many files at most")
     parser.add_argument("--group", choices=list(GROUPS), action="append")
+    parser.add_argument("--only", action="append", help="a peer; the others' memory disturbs less")
     arguments = parser.parse_args()
     folder = os.environ.get("TEXTBOOK_FAST_KEYFRAMES") or ROOT / "example_data"
     paths = sorted(Path(folder).rglob("*.jpg"))
@@ -96,7 +99,7 @@ def main() -> None:
     )
     gc.disable()
     for group in arguments.group or GROUPS:
-        table(group, files, arguments.rounds)
+        table(group, files, arguments.rounds, arguments.only)
 
 
 if __name__ == "__main__":

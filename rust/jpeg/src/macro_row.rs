@@ -165,20 +165,38 @@ impl MacroRow {
         mcus: &Range<usize>,
     ) {
         let components = layout.units.map(|unit| usize::from(unit.component & 3));
-        let components = &components[..layout.unit_count];
+        // The usual kinds with numbers that the compiler knows.
+        match components[..layout.unit_count] {
+            [0, 0, 0, 0, 1, 2] => self.add_up(&[0, 0, 0, 0, 1, 2], predictions, mcus),
+            [0, 0, 1, 2] => self.add_up(&[0, 0, 1, 2], predictions, mcus),
+            [0, 1, 2] => self.add_up(&[0, 1, 2], predictions, mcus),
+            [0] => self.add_up(&[0], predictions, mcus),
+            ref components => self.add_up(components, predictions, mcus),
+        }
+    }
+
+    /// The same; `components`: whose the blocks of an MCU are.
+    #[inline(always)]
+    fn add_up(&mut self, components: &[usize], predictions: &mut [i16; 4], mcus: &Range<usize>) {
         let count = components.len();
         let blocks = mcus.start * count..mcus.end * count;
         let (dc, sums) = (&mut self.dc[blocks.clone()], &self.sums[blocks.clone()]);
         let mcus = dc.chunks_exact_mut(count).zip(self.blocks[blocks].chunks_exact(count));
+        // A copy, so that it stays in registers.
+        let mut last = *predictions;
         for ((dc, blocks), sums) in mcus.zip(sums.chunks_exact(count)) {
-            let is_changed = sums[0] != UNCHANGED;
-            for ((dc, block), &component) in dc.iter_mut().zip(blocks).zip(components) {
-                if is_changed {
-                    predictions[component] = predictions[component].wrapping_add(block.0[0]);
+            if sums[0] == UNCHANGED {
+                for (dc, &component) in dc.iter_mut().zip(components) {
+                    *dc = last[component];
                 }
-                *dc = predictions[component];
+            } else {
+                for ((dc, block), &component) in dc.iter_mut().zip(blocks).zip(components) {
+                    last[component] = last[component].wrapping_add(block.0[0]);
+                    *dc = last[component];
+                }
             }
         }
+        *predictions = last;
     }
 
     /// Finds the blocks that have more than a DC coefficient, when the whole row is decoded.
