@@ -189,7 +189,7 @@ def tar_file(archive: Path) -> Callable[[], int]:
     from PIL import Image
     from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-    class Members(IterableDataset):  # type: ignore[type-arg,unused-ignore]
+    class Members(IterableDataset):  # type: ignore[misc,type-arg,unused-ignore]
         def __iter__(self) -> Iterator[Array]:
             worker = get_worker_info()
             with tarfile.open(archive, "r|gz") as tar:

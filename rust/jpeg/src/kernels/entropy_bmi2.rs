@@ -3,7 +3,7 @@
 //! register, which compilers do not see to.
 //!
 //! ```text
-//! look-up ─┬─ length ─ shift ─────────────────── next look-up     the chain: ten cycles
+//! look-up ─┬─ length ─ shift ─────────────────── next look-up     the chain: seven cycles
 //!          ├─ end of the block? ─ which table is next ─┘
 //!          ├─ value of the bits after the code ─┐
 //!          └─ place in the block ───────────────┴─ store          beside it
