@@ -97,12 +97,11 @@ pub(crate) struct ScanLayout {
     pub units: [Unit; MAX_UNITS],
     /// How many there are.
     pub unit_count: usize,
-    /// The bits of MCUs without any change, repeated.
-    zero_pattern: u64,
-    /// How many such MCUs so many equal bits are.
-    zero_runs: [u8; 65],
-    /// The bits of one of them.
-    zero_length: u32,
+    /// The bits of an MCU without any change, right aligned; if there is none of at most 56
+    /// bits, a number that has more than `zero_length`.
+    pub zero_pattern: u64,
+    /// How many bits these are.
+    pub zero_length: u32,
 }
 
 impl ScanLayout {
@@ -126,44 +125,32 @@ impl ScanLayout {
             }
             pattern = pattern << bits | u64::from(code);
         }
-        let mut layout = ScanLayout {
-            units: all,
-            unit_count,
-            zero_pattern: 0,
-            zero_runs: [0; 65],
-            zero_length: length,
+        let (zero_pattern, zero_length) = match length {
+            1..=56 => (pattern, length),
+            _ => (u64::MAX, 56),
         };
-        if (1..=56).contains(&length) {
-            let mut shift = 64_i32 - length.cast_signed();
-            while shift > -length.cast_signed() {
-                layout.zero_pattern |=
-                    if shift >= 0 { pattern << shift } else { pattern >> -shift };
-                shift -= length.cast_signed();
-            }
-            for (bits, runs) in layout.zero_runs.iter_mut().enumerate() {
-                *runs = (bits / length as usize) as u8;
-            }
-        }
-        layout
+        ScanLayout { units: all, unit_count, zero_pattern, zero_length }
     }
 }
 
 impl ScanLayout {
-    /// The bits of an MCU without any change, right aligned, and how many they are, if they
-    /// are at most 56.
-    pub(crate) fn zero_bits(&self) -> Option<(u64, u32)> {
-        let length = self.zero_length;
-        (1..=56).contains(&length).then(|| (self.zero_pattern >> (64 - length), length))
+    /// Whether the bits ahead, left aligned, are those of an MCU without any change.
+    #[inline(always)]
+    fn is_zero(&self, ahead: u64) -> bool {
+        ahead >> (64 - self.zero_length) == self.zero_pattern
     }
 
     /// Passes over MCUs without any change, at most so many; returns how many.
     #[inline(always)]
-    pub(crate) fn take_zeros(&self, bits: &mut BitReader<'_>, most: usize) -> usize {
+    fn take_zeros(&self, bits: &mut BitReader<'_>, most: usize) -> usize {
+        let mut count = 0;
         bits.refill();
-        let equal = (bits.ahead ^ self.zero_pattern).leading_zeros().min(bits.count & 63);
-        let runs = usize::from(self.zero_runs[equal as usize]).min(most);
-        bits.consume(runs as u32 * self.zero_length);
-        runs
+        while count < most && self.is_zero(bits.ahead) {
+            bits.consume(self.zero_length);
+            bits.refill();
+            count += 1;
+        }
+        count
     }
 
     /// How far the next code leads in a block with this number in its MCU, at this place,
@@ -309,7 +296,6 @@ pub(crate) fn decode_changed(
     });
     let end = mcus.end * count;
     let (blocks, sums) = (&mut row.blocks[..end], &mut row.sums[..end]);
-    let zero_shift = 64 - layout.zero_length.min(64);
     let mut at = mcus.start * count;
     let mut lookup = &*layout.table(0, 0, tables).lookup;
     let (mut number, mut place) = (0, 0_u8);
@@ -320,8 +306,7 @@ pub(crate) fn decode_changed(
     'more: loop {
         bits.refill();
         for _ in 0..LOOKUPS {
-            let is_inside = number as u64 | u64::from(place);
-            if (bits.ahead ^ layout.zero_pattern) >> (zero_shift & 63) | is_inside == 0 {
+            if layout.is_zero(bits.ahead) && number == 0 && place == 0 {
                 let runs = layout.take_zeros(&mut bits, (end - at) / count);
                 at += runs * count;
                 if at >= end {

@@ -157,7 +157,8 @@ const FIRST_CONSTANT: u8 = MAX_SIZE as u8 + 1;
 
 const FIRST_PAIR: u8 = constant(MAX_CONSTANT) + 1;
 
-const VALUE_COUNT: usize = (2 << MAX_SIZE) - 2 + 2 * MAX_CONSTANT as usize + 1 + 6 * 6;
+const VALUE_COUNT: usize =
+    (2 << MAX_SIZE) - 2 + 2 * MAX_CONSTANT as usize + 1 + PAIR_VALUES.len().pow(2);
 
 /// The row of the values of this size, at most [`MAX_SIZE`].
 const fn row_of_size(size: u32) -> u8 {
@@ -175,11 +176,16 @@ const fn constant(value: i32) -> u8 {
 /// The row of these two.
 fn pair(first: i32, last: i32) -> u8 {
     let place = |value: i32| (if value < 0 { value + 3 } else { value + 2 }) as u8;
-    FIRST_PAIR + 6 * place(first) + place(last)
+    FIRST_PAIR + PAIR_VALUES.len() as u8 * place(first) + place(last)
 }
 
 /// In an [`Entry`]: the block ends there.
 pub(crate) const ENDS_BLOCK: u32 = 1 << 7;
+
+/// [`ENDS_BLOCK`], if who advances so far ends the block.
+fn end_bit(advance: u8) -> u32 {
+    if advance > END_AFTER_VALUE { ENDS_BLOCK } else { 0 }
+}
 
 /// What a look-up finds.
 ///
@@ -197,15 +203,13 @@ impl Entry {
     pub(crate) const NONE: Entry = Entry(0);
 
     fn new(length: u32, advance: u8, row: u8, gap: u8) -> Entry {
-        let end = if advance > END_AFTER_VALUE { ENDS_BLOCK } else { 0 };
         let bytes = [0, advance, row, gap.wrapping_neg()];
-        Entry(length | end | u32::from_le_bytes(bytes))
+        Entry(length | end_bit(advance) | u32::from_le_bytes(bytes))
     }
 
     fn of_symbol(symbol: Symbol) -> Entry {
         let Symbol { code_length, size, advance } = symbol;
-        let end = if advance > END_AFTER_VALUE { ENDS_BLOCK } else { 0 };
-        Entry(end | u32::from(advance) << 8 | code_length << 16 | (63 - size) << 24)
+        Entry(end_bit(advance) | u32::from(advance) << 8 | code_length << 16 | (63 - size) << 24)
     }
 
     /// The symbol whose value is to be computed; `None` if this is no code.
@@ -429,21 +433,11 @@ impl Table {
                 *short = (first >> left, symbol);
                 short_count += 1;
             }
-            let Some((code, more)) = end.filter(|_| advance < END_AFTER_VALUE) else { return };
-            let Some(rest) = left.checked_sub(size + more) else { return };
-            if size > MAX_SIZE_BEFORE_END {
-                return;
-            }
-            let length = code_length + size + more;
-            for (slots, bits) in slots.chunks_exact_mut(1 << (left - size)).zip(0..) {
-                let row = constant(extend(bits, size));
-                let first = (code << rest) as usize;
-                slots[first..first + (1 << rest)].fill(Entry::new(
-                    length,
-                    advance + END_AFTER_VALUE,
-                    row,
-                    0,
-                ));
+            if advance < END_AFTER_VALUE && size <= MAX_SIZE_BEFORE_END && size <= left {
+                for (slots, bits) in slots.chunks_exact_mut(1 << (left - size)).zip(0..) {
+                    let row = constant(extend(bits, size));
+                    add_end(slots, end, (code_length + size, advance, row, 0));
+                }
             }
         });
         let shorts = &shorts[..short_count];
@@ -487,19 +481,24 @@ fn join(
             let start = (codes | last_bits as usize) << left;
             let slots = &mut entries[start..start + (1 << left)];
             slots.fill(Entry::new(length, advance, row, last.advance));
-            if let Some((code, more)) = end
-                && let Some(rest) = left.checked_sub(more)
-            {
-                let first = (code << rest) as usize;
-                let advance = advance + END_AFTER_VALUE;
-                slots[first..first + (1 << rest)].fill(Entry::new(
-                    length + more,
-                    advance,
-                    row,
-                    last.advance,
-                ));
-            }
+            add_end(slots, end, (length, advance, row, last.advance));
         }
+    }
+}
+
+/// Of the slots of an entry, makes those where this end of the block follows one with it.
+fn add_end(
+    slots: &mut [Entry],
+    end: Option<(u32, u32)>,
+    (length, advance, row, gap): (u32, u8, u8, u8),
+) {
+    let left = slots.len().trailing_zeros();
+    if let Some((code, more)) = end
+        && let Some(rest) = left.checked_sub(more)
+    {
+        let first = (code << rest) as usize;
+        let entry = Entry::new(length + more, advance + END_AFTER_VALUE, row, gap);
+        slots[first..first + (1 << rest)].fill(entry);
     }
 }
 

@@ -247,7 +247,7 @@ macro_rules! full {
     };
 }
 
-/// An entry that does not say its value.
+/// An entry whose value is to be computed.
 macro_rules! computed_step {
     () => {
         concat!(
@@ -360,14 +360,12 @@ pub(super) fn decode_changed(
         step.next_dc = layout.table(next, 0, tables).lookup.as_ref();
         step.next = first_step.wrapping_add(next);
     }
-    // Shifted by 8, nothing equals this.
-    let (pattern, length) = layout.zero_bits().unwrap_or((u64::MAX, 56));
     let mut context = Context {
         places: PLACES_AND_FULL,
         zero: 0,
-        pattern,
-        pattern_length: length.into(),
-        pattern_shift: 64 - u64::from(length),
+        pattern: layout.zero_pattern,
+        pattern_length: layout.zero_length.into(),
+        pattern_shift: 64 - u64::from(layout.zero_length),
         first_step,
         mcu_blocks: count as u64,
         mcu_bytes: (count * size_of::<Block>()) as u64,
@@ -459,16 +457,15 @@ unsafe fn run(
     let mut in_block = u64::from(position.place);
     let mut to_come = position.at.cast_signed() - sums.len().cast_signed();
     let status: u64;
-    // SAFETY: What is read: eight bytes at `rdi`, which is compared with `last_word` before;
-    // entries of whole tables, as the shift leaves so many bits, and of long ones, of which there
-    // are all from `long_start` on; values, as the sums of a selector and extra bits are;
-    // places, as a sum is a byte;
-    // the steps, of which each names another one. What is written: a coefficient, whose place
-    // is below 64, of the block at `r14`, and a sum at `rbp + r15`. Both begin at the same
-    // place of slices of the same length, go on together, by one or from the beginning of an
-    // MCU by one MCU, and end the loop where the sums end; there are whole MCUs. A place is at
-    // most 63 where a look-up begins: sums from 64 on end the block, either by their entry or
-    // as full ones.
+    // What is read: eight bytes at `rdi`, which is compared with `last_word` before; entries of
+    // whole tables, as the shift leaves so many bits, and of long ones, of which there are all
+    // from `long_start` on; values, as entries name rows that there are; places, as a sum is a
+    // byte; the steps, of which each names another one. What is written: a coefficient, whose
+    // place is below 64, of the block at `r14`, and a sum at `rbp + r15`.
+    // SAFETY: See above; both begin at the same place of slices of the same length, go on
+    // together, by one or from the beginning of an MCU by one MCU, and end the loop where the
+    // sums end; there are whole MCUs. A place is at most 63 where a look-up begins: sums from 64
+    // on end the block, either by their entry or as full ones.
     unsafe {
         asm!(
             "

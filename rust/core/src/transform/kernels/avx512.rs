@@ -96,12 +96,7 @@ fn transpose(rows: &[&[u8]; BAND], columns: &mut Vec<[u8; 2 * BAND]>) {
             // SAFETY: each row is `length` long, so 16 bytes from `at` on are inside of it.
             transpose_block(|row| unsafe { &*rows[row].as_ptr().add(at).cast() }, block);
         } else {
-            let mut padded = [[0; 16]; BAND];
-            for (row, padded) in rows.iter().zip(&mut padded) {
-                let rest = &row[at..];
-                let rest = &rest[..rest.len().min(12)];
-                padded[..rest.len()].copy_from_slice(rest);
-            }
+            let padded = avx2::padded(rows, at);
             transpose_block(|row| &padded[row], block);
         }
     }
