@@ -212,6 +212,55 @@ def test_a_large_archive_is_not_indexed_unasked(
         assert caught.value.command in str(caught.value)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["quotes", "bytes", "another name", "two folders", "named index"])
+def test_the_command_in_the_error_runs_as_it_is(
+    tmp_path: Path, write_json: Writer, members: list[tuple[str, bytes]], kind: str
+) -> None:
+    folder = tmp_path / (os.fsdecode(b"not\xff\nunicode") if kind == "bytes" else "it's a [1]*")
+    (folder / "more").mkdir(parents=True)
+    names = {
+        "another name": ["large.bin"],
+        "two folders": [PART.format(0), "more/" + PART.format(1)],
+    }
+    images = [str(folder / name) for name in names.get(kind, ["large.tar.gz"])]
+    stream = gzip.compress(make_tar(members))
+    size = len(stream) // len(images) + 1
+    for k, image in enumerate(images):
+        Path(image).write_bytes(stream[k * size : (k + 1) * size])
+    os.truncate(images[-1], 1_000_000_001)  # zeros may follow a gzip stream
+    if kind == "named index":
+        images.append(str(folder / "set.tfidx"))
+        Path(images[1]).write_bytes(b"TEXTBOOK.TGZ.I00")  # of another version
+    path = write_json([record(members[0][0])])
+    with pytest.raises(textbook_fast.IndexMissingError) as caught:
+        textbook_fast.open(path, images=images)
+    command = caught.value.command
+    assert command.isprintable()
+    run = command.replace("textbook-fast", f"{sys.executable} -m textbook_fast", 1)
+    subprocess.run(["bash", "-c", run], check=True, capture_output=True)
+    assert textbook_fast.open(path, images=images)[0].image_bytes(0) == members[0][1]
+
+
+def test_only_an_index_is_replaced_by_one(members: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    archive = tmp_path / "set.tar.gz"
+    archive.write_bytes(gzip.compress(make_tar(members)))
+    other = tmp_path / "samples.json"
+    other.write_text("[]")
+    begun = tmp_path / "download.partial"
+    begun.write_bytes(b"of another program")
+    kept = {path: path.read_bytes() for path in (archive, other, begun)}
+    for place in (archive, other, begun.with_suffix(""), tmp_path):
+        with pytest.raises(textbook_fast.SourceError, match="is no index of an archive"):
+            index([str(archive)], index=str(place), rebuild=True)
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert set(tmp_path.iterdir()) == set(kept)
+    place = tmp_path / "set.tfidx"
+    place.touch()
+    for is_new in (False, True):
+        assert index([str(archive)], index=str(place), rebuild=is_new)["members"] == 60
+
+
 def test_index_command(
     members: list[tuple[str, bytes]],
     tmp_path: Path,
@@ -240,6 +289,10 @@ def test_index_command(
     other.write_bytes(gzip.compress(make_tar(members)))
     assert main(["index", parts[0], str(other), "--index", elsewhere]) == 1
     assert "one archive" in capsys.readouterr().err
+    assert main(["index", path, "--index", elsewhere]) == 1
+    assert "there is no archive" in capsys.readouterr().err
+    assert main(["index", str(other), "--index", elsewhere]) == 1
+    assert f"in {elsewhere})" in capsys.readouterr().err
 
 
 def test_damage_names_part_and_byte_and_leaves_the_rest_readable(

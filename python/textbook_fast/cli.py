@@ -139,9 +139,11 @@ def _index(arguments: argparse.Namespace) -> None:
     paths = expand([_plain(path) for path in arguments.paths])
     archives, files = _core.group_archives(paths)
     rebuild, threads = arguments.rebuild, arguments.threads
-    infos = build_index(files, rebuild=rebuild, threads=threads) if files else []
     if arguments.sha256 is not None and not archives:
         raise ValueError("--sha256 gives the sums of an archive's parts, and there is no archive")
+    if arguments.index is not None and not archives:
+        raise ValueError("--index names the index of an archive, and there is no archive")
+    infos = build_index(files, rebuild=rebuild, threads=threads) if files else []
     of_archives = index_archives(
         archives, index=arguments.index, rebuild=rebuild, threads=threads, sha256=arguments.sha256
     )

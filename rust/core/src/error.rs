@@ -90,8 +90,8 @@ pub enum Error {
     },
     /// An archive or a compressed text is too large to be indexed unasked.
     #[error(
-        "the index of {} ({} MB) {state}: build it with: textbook-fast index {}",
-        path.display(), bytes / 1_000_000, path.display()
+        "the index of {} ({} MB) {state}: build it with: {command}",
+        path.display(), bytes / 1_000_000
     )]
     IndexMissing {
         /// The archive's first part, or the file.
@@ -100,6 +100,8 @@ pub enum Error {
         state: &'static str,
         /// Bytes of the archive or the file.
         bytes: u64,
+        /// What to run, as a shell reads it.
+        command: String,
     },
     /// A bug in this library. The message is the panic's.
     #[error("{}: a bug in textbook_fast, please report it: {message}", path.display())]

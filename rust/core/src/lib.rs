@@ -23,6 +23,7 @@ pub mod prepare;
 pub mod record;
 pub mod rewrite;
 pub mod search;
+mod shell;
 pub mod similarity;
 pub mod source;
 pub mod statistics;

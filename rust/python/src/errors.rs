@@ -57,9 +57,8 @@ pub fn to_pyerr(py: Python<'_>, error: &Error) -> PyErr {
                 context.set_item("reason", reason)?;
                 "RecordError"
             }
-            Error::IndexMissing { path, .. } => {
+            Error::IndexMissing { path, command, .. } => {
                 context.set_item("path", path.as_os_str())?;
-                let command = format!("textbook-fast index {}", path.display());
                 context.set_item("command", command)?;
                 "IndexMissingError"
             }

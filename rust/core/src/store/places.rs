@@ -70,7 +70,7 @@ pub fn group_archives(paths: &[PathBuf]) -> Result<(Vec<Vec<PathBuf>>, Vec<PathB
     for path in paths {
         if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             add_folder(path, &mut archives)?;
-        } else if tar_gz::is_named_so(path) {
+        } else if tar_gz::is_named_so(path) || tar_gz::holds_tar(path) {
             add_file(path, &mut archives)?;
         } else if !tar_gz::is_index(path) && !is_unfinished_index(path) {
             others.push(path.clone());

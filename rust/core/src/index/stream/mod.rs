@@ -23,6 +23,7 @@ use super::layout::{is_space, name_of};
 use super::{CHUNK, LongPass, OffsetIndex, Options, Origin, Progress, Starts, lock, sidecar};
 use crate::error::{Error, Result};
 use crate::inflate::stream::Framing;
+use crate::shell;
 use crate::source::checkpoints::{Checkpoints, Places};
 use crate::source::packing::{Packed, Packing};
 use crate::source::{Map, Source};
@@ -137,7 +138,9 @@ fn missing(source: &Source, places: &[PathBuf]) -> Error {
     } else {
         "has not been built"
     };
-    Error::IndexMissing { path: source.path().to_owned(), state, bytes: source.file_size() }
+    let path = source.path().to_owned();
+    let command = shell::index_command(&[], [source.path()]);
+    Error::IndexMissing { path, state, bytes: source.file_size(), command }
 }
 
 /// The text and its records, of what the pass has made; or what is wrong with it.

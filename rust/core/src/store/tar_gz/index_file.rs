@@ -11,7 +11,7 @@
 //! ```
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,9 +77,20 @@ impl AsRef<[u8]> for Piece {
 
 /// Whether a file begins as an index of an archive, of whatever version.
 pub(super) fn is_index(path: &Path) -> bool {
-    let mut magic = [0; MAGIC.len()];
-    File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic)).is_ok()
-        && magic.starts_with(&MAGIC[..14])
+    head(path).starts_with(&MAGIC[..14])
+}
+
+/// Whether a file may be replaced by an index: it is empty, or begins as such an index, or
+/// as one that is being built, however short it was cut.
+pub(super) fn is_replaceable(path: &Path) -> bool {
+    path.is_file() && head(path).iter().zip(&MAGIC[..13]).all(|(byte, expected)| byte == expected)
+}
+
+fn head(path: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    // What cannot be read begins with nothing.
+    let _ = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    head
 }
 
 impl IndexFile {

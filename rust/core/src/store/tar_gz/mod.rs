@@ -45,6 +45,7 @@ use parts::Parts;
 use split::PartName;
 pub use sums::Sum;
 use unpack::{Page, Unpacker, Wanted};
+use walker::Walker;
 
 /// An archive up to this size is indexed when it is opened; a larger one only when that
 /// is asked for, since it takes long.
@@ -126,10 +127,13 @@ pub fn build_index(
     options: &IndexOptions,
     progress: &Progress,
 ) -> Result<IndexSummary> {
-    let parts = Parts::open(&split::complete(parts)?)?;
+    let parts = Parts::open(&split::complete(parts)?)?.indexed_at(options.path.as_deref());
     parts.check_is_gzip()?;
     let path = match &options.path {
-        Some(path) => path.clone(),
+        Some(path) => {
+            check_is_free(path)?;
+            path.clone()
+        }
         None => beside(&parts)?,
     };
     let plan = Plan {
@@ -185,6 +189,18 @@ fn summary(parts: &Parts, index: &IndexFile) -> IndexSummary {
     }
 }
 
+/// Fails where something else than an index stands where one would be written.
+fn check_is_free(path: &Path) -> Result<()> {
+    let other = [path.to_owned(), partial_path(path)]
+        .into_iter()
+        .find(|path| path.exists() && !index_file::is_replaceable(path));
+    other.map_or(Ok(()), |path| {
+        let reason = "it is there, and is no index of an archive: name another file";
+        let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, reason);
+        Err(Error::Io { path, action: "write the index", source })
+    })
+}
+
 /// The index's place beside the first part.
 fn beside(parts: &Parts) -> Result<PathBuf> {
     let places = sidecar::places(parts.first_source()?);
@@ -211,6 +227,14 @@ pub(super) fn is_gzip(path: &Path) -> bool {
         && magic == [0x1f, 0x8b, 8]
 }
 
+/// Whether a tar is compressed in the file, whatever it is called.
+pub(super) fn holds_tar(path: &Path) -> bool {
+    is_gzip(path)
+        && Parts::open(&[path.to_owned()])
+            .and_then(|parts| Walker::new(&parts).step(&mut |_| Ok(())))
+            .is_ok()
+}
+
 /// Whether the file begins as the index of an archive does.
 pub(super) fn is_index(path: &Path) -> bool {
     index_file::is_index(path)
@@ -220,7 +244,7 @@ impl TarGz {
     /// A store of the archive in these parts. Its index is `index`, or lies beside the
     /// first part or in the cache folder. A small archive is indexed where it has none.
     pub fn open(paths: &[PathBuf], index: Option<&Path>, progress: &Progress) -> Result<TarGz> {
-        let parts = Parts::open(&split::complete(paths)?)?;
+        let parts = Parts::open(&split::complete(paths)?)?.indexed_at(index);
         parts.check_is_gzip()?;
         let places = match index {
             Some(path) => vec![path.to_owned()],
@@ -490,7 +514,8 @@ fn missing(parts: &Parts, places: &[PathBuf]) -> Error {
     } else {
         "has not been built"
     };
-    Error::IndexMissing { path: parts.first().to_owned(), state, bytes: parts.size() }
+    let (path, command) = (parts.first().to_owned(), parts.index_command(&[]));
+    Error::IndexMissing { path, state, bytes: parts.size(), command }
 }
 
 /// Indexes a small archive: beside it, in the cache folder, or in a file that is gone

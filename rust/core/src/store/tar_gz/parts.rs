@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::index::sidecar;
+use crate::shell;
 use crate::source::{Access, Identity, Source};
 
 /// Open files in the order of the stream.
@@ -16,6 +17,8 @@ pub(super) struct Parts {
     files: Vec<Option<Source>>,
     /// Where each begins in the stream, and at last where the stream ends.
     starts: Vec<u64>,
+    /// The file of the index, where the user named one.
+    index: Option<PathBuf>,
 }
 
 /// By what a part is recognized.
@@ -35,7 +38,8 @@ impl Parts {
 
     /// The parts, of which those may be gone that have a length here.
     pub fn open_rest(paths: &[PathBuf], lengths: &[u64]) -> Result<Parts> {
-        let mut parts = Parts { paths: paths.to_vec(), files: Vec::new(), starts: vec![0] };
+        let (files, starts) = (Vec::new(), vec![0]);
+        let mut parts = Parts { paths: paths.to_vec(), files, starts, index: None };
         for (number, path) in paths.iter().enumerate() {
             let (file, size) = match (Source::open(path, Access::Read), lengths.get(number)) {
                 (Err(Error::Io { source, .. }), Some(&length))
@@ -51,6 +55,23 @@ impl Parts {
             parts.files.push(file);
         }
         Ok(parts)
+    }
+
+    /// The same, whose index the user has named.
+    pub fn indexed_at(self, index: Option<&Path>) -> Parts {
+        Parts { index: index.map(Path::to_owned), ..self }
+    }
+
+    /// The command that indexes the archive. The first part stands for all beside it.
+    pub fn index_command(&self, options: &[&str]) -> String {
+        let mut options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        if let Some(index) = &self.index {
+            options.extend(["--index".to_owned(), shell::word(index)]);
+        }
+        let folder = self.first().parent();
+        let lie_together = self.paths().all(|path| path.parent() == folder);
+        let count = if lie_together { 1 } else { self.paths.len() };
+        shell::index_command(&options, self.paths().take(count))
     }
 
     /// Whether each part is there.
@@ -180,10 +201,12 @@ impl Parts {
     pub fn changed_at(&self, offset: u64, what: &str) -> Error {
         let number = self.number_of(offset);
         let path = self.paths[number].clone();
+        let index = self.index.as_ref();
+        let index = index.map_or(String::new(), |index| format!(" in {}", index.display()));
+        let command = self.index_command(&["--rebuild"]);
         let what = format!(
-            "{what} (part {number}): put the right part in its place, or make the index anew \
-             with: textbook-fast index --rebuild {}",
-            self.first().display()
+            "{what} (part {number}{index}): put the right part in its place, or make the index \
+             anew with: {command}"
         );
         Error::ArchiveChanged { path, what }
     }
