@@ -20,9 +20,9 @@ impl CommonFolder {
     }
 
     /// What these names and those of the other have in common.
-    pub fn append(&mut self, other: CommonFolder) {
-        if let Some(folder) = other.0 {
-            self.add(&folder);
+    pub fn append(&mut self, other: &CommonFolder) {
+        if let Some(folder) = &other.0 {
+            self.add(folder);
         }
     }
 
@@ -53,8 +53,8 @@ mod tests {
             for name in names {
                 let mut one = CommonFolder::default();
                 one.add(name.as_bytes());
-                joined.append(one);
-                joined.append(CommonFolder::default());
+                joined.append(&one);
+                joined.append(&CommonFolder::default());
             }
             assert_eq!(joined.into_bytes(), expected.as_bytes(), "{names:?}, one by one");
         }

@@ -268,7 +268,7 @@ impl Builder {
         self.members = self.members.saturating_add(other.members);
         self.entries.extend(other.entries);
         self.links.extend(other.links);
-        self.root.append(other.root);
+        self.root.append(&other.root);
     }
 
     pub fn take(&mut self, member: &Member<'_>) {

@@ -110,12 +110,12 @@ pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress
         root: Vec::new(),
         damage: damage.as_ref().map(ToString::to_string).unwrap_or_default(),
     };
-    if partial.pages.is_empty() && last.is_empty() {
+    if partial.page_count() == 0 && last.is_empty() {
         let empty = || parts.error_at(0, "the archive has no members");
         partial.remove()?;
         return Err(damage.unwrap_or_else(empty));
     }
-    index_file::write(path, &partial, &last, about)?;
+    index_file::write(path, &mut partial, &last, about)?;
     if damage.is_none() {
         partial.remove()?;
     }

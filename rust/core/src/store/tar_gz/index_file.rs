@@ -21,14 +21,13 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use super::page::{self, Entry, MEMBERS};
 use super::partial::{Partial, decode_ids, encode_ids};
 use super::parts::PartId;
-use super::unpack::{self, Page, Unpacker, Wanted};
+use super::together::Together;
+use super::unpack::{Page, Unpacker, Wanted};
 use crate::codec::{Reader, put};
 use crate::error::{Error, Result};
 use crate::index::sidecar;
 use crate::source::Map;
-use crate::store::common_folder::CommonFolder;
 use crate::store::name_table::NameTable;
-use crate::store::tar_index::{key, plain_name};
 
 const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.I03";
 const HEADER: usize = 104;
@@ -210,11 +209,20 @@ impl IndexFile {
 
 /// Makes the finished index of what was built, and of `last`, the members that did not
 /// fill a page. Written under a temporary name, synced, then renamed.
-pub(super) fn write(path: &Path, partial: &Partial, last: &[Entry], about: About) -> Result<()> {
+pub(super) fn write(
+    path: &Path,
+    partial: &mut Partial,
+    last: &[Entry],
+    about: About,
+) -> Result<()> {
+    let mut all = partial.together()?;
+    for entry in last {
+        all.add(entry);
+    }
     let io = |source| Error::Io { path: path.to_owned(), action: "write the index", source };
     sidecar::remove_leftovers(path);
     let temporary = sidecar::temporary_name(path);
-    let written = write_temporary(&temporary, partial, last, about)
+    let written = write_temporary(&temporary, partial, last, all, about)
         .and_then(|()| std::fs::rename(&temporary, path).map_err(io));
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);
@@ -224,36 +232,34 @@ pub(super) fn write(path: &Path, partial: &Partial, last: &[Entry], about: About
     written
 }
 
-fn write_temporary(path: &Path, partial: &Partial, last: &[Entry], mut about: About) -> Result<()> {
+fn write_temporary(
+    path: &Path,
+    partial: &Partial,
+    last: &[Entry],
+    all: Together,
+    mut about: About,
+) -> Result<()> {
     let io = |source| Error::Io { path: path.to_owned(), action: "write the index", source };
     let file = File::options().write(true).read(true).create_new(true).open(path).map_err(io)?;
     let mut output = BufWriter::with_capacity(1 << 20, &file);
     output.write_all(&[0; HEADER]).map_err(io)?;
     let mut directory = Vec::new();
-    let mut members = Members::default();
     let mut end = HEADER as u64;
-    let count = partial.pages.len() + usize::from(!last.is_empty());
+    let count = partial.page_count() + usize::from(!last.is_empty());
     for number in 0..count {
-        let bytes = match partial.pages.get(number) {
-            Some(_) => partial.page(number)?,
-            None => page::encode(last).map_err(io)?,
+        let bytes = if number < partial.page_count() {
+            partial.page(number)?
+        } else {
+            page::encode(last).map_err(io)?
         };
-        let entries = unpack::decode(&bytes).ok_or_else(|| {
-            io(std::io::Error::other(
-                "a page that was written cannot be read: start anew with --rebuild",
-            ))
-        })?;
-        for entry in &entries {
-            members.add(entry);
-        }
         output.write_all(&bytes).map_err(io)?;
         output.write_all(&crc32c::crc32c(&bytes).to_le_bytes()).map_err(io)?;
         end += bytes.len() as u64 + 4;
         directory.extend_from_slice(&end.to_le_bytes());
     }
-    about.members = u64::from(members.count);
-    about.root = members.root.into_bytes();
-    let names = NameTable::build(members.hashes);
+    about.members = u64::from(all.count);
+    about.root = all.root.into_bytes();
+    let names = NameTable::build(all.hashes);
     let mut tail = encode_ids(&about.parts);
     for text in [&about.root[..], about.damage.as_bytes()] {
         put(&mut tail, text.len() as u64);
@@ -279,28 +285,4 @@ fn write_temporary(path: &Path, partial: &Partial, last: &[Entry], mut about: Ab
     header.extend_from_slice(&xxh3_64(&header).to_le_bytes());
     std::os::unix::fs::FileExt::write_all_at(&file, &header, 0).map_err(io)?;
     file.sync_all().map_err(io)
-}
-
-/// What all members together say.
-#[derive(Default)]
-struct Members {
-    count: u32,
-    hashes: Vec<(u64, u32)>,
-    root: CommonFolder,
-}
-
-impl Members {
-    fn add(&mut self, entry: &Entry) {
-        let name = plain_name(&entry.name);
-        let key = key(&name);
-        let is_out = name.split(|&byte| byte == b'/').any(|part| part == b"..");
-        // No path of an image can mean what lies outside.
-        if !is_out && !name.is_empty() {
-            if key.len() == name.len() {
-                self.root.add(&name);
-            }
-            self.hashes.push((xxh3_64(key), self.count));
-        }
-        self.count += 1;
-    }
 }

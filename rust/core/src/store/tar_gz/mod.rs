@@ -17,6 +17,7 @@ mod split;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod together;
 mod unpack;
 mod walker;
 

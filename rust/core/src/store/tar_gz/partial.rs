@@ -11,8 +11,10 @@ use std::path::Path;
 use super::page::{self, Entry};
 use super::parts::PartId;
 use super::point::Point;
+use super::together::Together;
+use super::unpack;
 use crate::codec::{Reader, put};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::append_log::{AppendLog, Magic};
 
 const MAGIC: &Magic = b"TEXTBOOK.TGZ.P03";
@@ -22,8 +24,12 @@ const MAGIC: &Magic = b"TEXTBOOK.TGZ.P03";
 pub(super) struct Partial {
     log: AppendLog,
     pub parts: Vec<PartId>,
-    /// Where each page's bytes are.
-    pub pages: Vec<Range<u64>>,
+    /// Where each page's bytes are, and their CRC-32C.
+    pages: Vec<(Range<u64>, u32)>,
+    /// So many of the pages, the first ones, were built by an earlier pass.
+    before: usize,
+    /// The members of the others.
+    since: Together,
     pub resume: Option<Resume>,
     /// How many parts, from the first on, had the right sums, and a hash of those.
     pub summed: Option<(usize, u64)>,
@@ -49,12 +55,14 @@ impl Partial {
             log: AppendLog::open(path)?,
             parts: Vec::new(),
             pages: Vec::new(),
+            before: 0,
+            since: Together::default(),
             resume: None,
             summed: None,
         };
         if is_new || !partial.load(u64::MAX)? {
             (partial.resume, partial.summed) = (None, None);
-            partial.pages.clear();
+            partial.set_pages(Vec::new());
             partial.parts = parts()?;
             partial.log.restart(MAGIC)?;
             partial.log.append(b'A', &encode_ids(&partial.parts))?;
@@ -71,7 +79,7 @@ impl Partial {
     /// there are any that fit.
     fn load(&mut self, byte: u64) -> Result<bool> {
         let mut parts = None;
-        let mut pages: Vec<Range<u64>> = Vec::new();
+        let mut pages = Vec::new();
         // What follows the last point is built again.
         let (mut end, mut kept, mut resume) = (0, 0, None);
         let (mut sums, mut summed) = (None, None);
@@ -83,7 +91,7 @@ impl Partial {
                 }
                 // A part was replaced after the point before.
                 b'A' => parts = decode_ids(&mut Reader(bytes)).or(parts.take()),
-                b'P' => pages.push(place),
+                b'P' => pages.push((place, crc32c::crc32c(bytes))),
                 b'R' => {
                     let found = decode_resume(bytes);
                     let Some(found) = found.filter(|found| found.point.bit / 8 <= byte) else {
@@ -103,10 +111,16 @@ impl Partial {
         })?;
         let Some(parts) = parts.filter(|_| fits) else { return Ok(false) };
         pages.truncate(kept);
-        (self.parts, self.pages, self.resume) = (parts, pages, resume);
-        self.summed = summed;
+        self.set_pages(pages);
+        (self.parts, self.resume, self.summed) = (parts, resume, summed);
         self.log.cut(end)?;
         Ok(true)
+    }
+
+    fn set_pages(&mut self, pages: Vec<(Range<u64>, u32)>) {
+        self.before = pages.len();
+        self.since = Together::default();
+        self.pages = pages;
     }
 
     /// Appends what the parts are now, where a damaged one was replaced.
@@ -121,7 +135,10 @@ impl Partial {
     /// Appends a page.
     pub fn append_page(&mut self, entries: &[Entry]) -> Result<()> {
         let bytes = page::encode(entries).map_err(|source| self.log.io("write", source))?;
-        self.pages.push(self.log.append(b'P', &bytes)?);
+        self.pages.push((self.log.append(b'P', &bytes)?, crc32c::crc32c(&bytes)));
+        for entry in entries {
+            self.since.add(entry);
+        }
         Ok(())
     }
 
@@ -143,9 +160,38 @@ impl Partial {
         self.log.append(b'S', &bytes).map(drop)
     }
 
+    pub fn page_count(&self) -> usize {
+        self.pages.len()
+    }
+
     /// The bytes of a page.
     pub fn page(&self, number: usize) -> Result<Vec<u8>> {
-        self.log.bytes(&self.pages[number])
+        let (place, check) = &self.pages[number];
+        let bytes = self.log.bytes(place)?;
+        if crc32c::crc32c(&bytes) == *check { Ok(bytes) } else { Err(self.lost()) }
+    }
+
+    /// What the members of all pages say together; of those that this pass built, it is
+    /// known already.
+    pub fn together(&mut self) -> Result<Together> {
+        let since = std::mem::take(&mut self.since);
+        let before = std::mem::replace(&mut self.before, self.pages.len());
+        if before == 0 {
+            return Ok(since);
+        }
+        let mut all = Together::default();
+        for number in 0..before {
+            for entry in unpack::decode(&self.page(number)?).ok_or_else(|| self.lost())? {
+                all.add(&entry);
+            }
+        }
+        all.append(&since);
+        Ok(all)
+    }
+
+    fn lost(&self) -> Error {
+        let reason = "a page that was written cannot be read: start anew with --rebuild";
+        self.log.io("read", std::io::Error::other(reason))
     }
 
     /// Removes the file: the index is complete.
