@@ -16,21 +16,15 @@
 //! by side, and are filled in the order of the codes.
 
 use crate::tables::HuffmanSpec;
+use crate::values::{
+    MAX_SIZE, MAX_SIZE_BEFORE_END, MAX_SIZE_OF_PAIR, VALUES, constant, extend, pair, row_of_size,
+};
 
 /// How many bits a look-up sees.
 pub(crate) const LOOKUP_BITS: u32 = 10;
 
-/// Most extra bits that an entry's value may have.
-const MAX_SIZE: u32 = 8;
-
 /// Most bits that an entry is about.
 pub(crate) const MAX_LENGTH: u32 = LOOKUP_BITS + MAX_SIZE;
-
-/// Most extra bits of a value that is looked up together with the end of the block.
-const MAX_SIZE_BEFORE_END: u32 = 5;
-
-/// Most extra bits of two values that are looked up together.
-const MAX_SIZE_OF_PAIR: u32 = 2;
 
 /// How far two values that are looked up together may lead: as far as one can.
 const MAX_ADVANCE: u8 = 16;
@@ -92,91 +86,6 @@ impl Symbol {
     pub(crate) fn length(self) -> u32 {
         self.code_length + self.size
     }
-}
-
-/// The value of these extra bits, so many of them: below zero if the first of them is 0.
-#[inline(always)]
-const fn extend(bits: i32, size: u32) -> i32 {
-    if bits < 1 << size >> 1 { bits - (1 << size) + 1 } else { bits }
-}
-
-/// The values that entries put into blocks.
-#[repr(C)]
-pub(crate) struct Values {
-    /// For each row, the mask of the extra bits, and the place of the values for 0.
-    pub rows: [[u32; 2]; 128],
-    /// The last value and the first one, the same if there is one only.
-    pub values: [[i16; 2]; VALUE_COUNT],
-}
-
-/// ```text
-/// rows   1 …   8   a value with so many extra bits
-///        9 …  71   a value without extra bits: -31 … 31
-///       72 … 107   two of them, each one of -3, -2, -1, 1, 2, 3
-/// ```
-pub(crate) static VALUES: Values = {
-    let mut table = Values { rows: [[0; 2]; 128], values: [[0; 2]; VALUE_COUNT] };
-    let mut place = 0;
-    let mut size = 1;
-    while size <= MAX_SIZE {
-        table.rows[size as usize] = [(1 << size) - 1, place];
-        let mut bits = 0;
-        while bits < 1 << size {
-            table.values[place as usize] = [extend(bits, size) as i16; 2];
-            place += 1;
-            bits += 1;
-        }
-        size += 1;
-    }
-    let mut value = -MAX_CONSTANT;
-    while value <= MAX_CONSTANT {
-        table.rows[constant(value) as usize] = [0, place];
-        table.values[place as usize] = [value as i16; 2];
-        place += 1;
-        value += 1;
-    }
-    let mut pair = 0;
-    while pair < PAIR_VALUES.len() * PAIR_VALUES.len() {
-        let (first, last) = (pair / PAIR_VALUES.len(), pair % PAIR_VALUES.len());
-        table.rows[FIRST_PAIR as usize + pair] = [0, place];
-        table.values[place as usize] = [PAIR_VALUES[last], PAIR_VALUES[first]];
-        place += 1;
-        pair += 1;
-    }
-    assert!(place as usize == VALUE_COUNT);
-    table
-};
-
-/// The largest value that has a place without extra bits.
-const MAX_CONSTANT: i32 = (1 << MAX_SIZE_BEFORE_END) - 1;
-
-/// The values that pairs consist of.
-const PAIR_VALUES: [i16; 6] = [-3, -2, -1, 1, 2, 3];
-
-const FIRST_CONSTANT: u8 = MAX_SIZE as u8 + 1;
-
-const FIRST_PAIR: u8 = constant(MAX_CONSTANT) + 1;
-
-const VALUE_COUNT: usize =
-    (2 << MAX_SIZE) - 2 + 2 * MAX_CONSTANT as usize + 1 + PAIR_VALUES.len().pow(2);
-
-/// The row of the values of this size, at most [`MAX_SIZE`].
-const fn row_of_size(size: u32) -> u8 {
-    match size {
-        0 => constant(0),
-        _ => size as u8,
-    }
-}
-
-/// The row of this value, without extra bits.
-const fn constant(value: i32) -> u8 {
-    FIRST_CONSTANT + (value + MAX_CONSTANT) as u8
-}
-
-/// The row of these two.
-fn pair(first: i32, last: i32) -> u8 {
-    let place = |value: i32| (if value < 0 { value + 3 } else { value + 2 }) as u8;
-    FIRST_PAIR + PAIR_VALUES.len() as u8 * place(first) + place(last)
 }
 
 /// In an [`Entry`]: the block ends there.

@@ -51,6 +51,7 @@ mod tests;
 mod transform;
 mod unstuff;
 mod usual;
+mod values;
 mod walk;
 
 pub use decoder::Decoder;

@@ -13,8 +13,9 @@ use std::arch::asm;
 use std::ops::Range;
 
 use crate::entropy::{BitReader, LOOKUPS, MAX_UNITS, ScanLayout, ScanTables};
-use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS, Lookup, VALUES, Values};
+use crate::huffman::{ENDS_BLOCK, Entry, LOOKUP_BITS, Lookup};
 use crate::macro_row::{Block, FULL, MacroRow, PLACES, is_beyond};
+use crate::values::{VALUES, Values};
 
 /// Where in a block a value is, as [`PLACES`], with the top bit set for sums of full blocks
 /// and for those beyond.

@@ -10,8 +10,12 @@ pub(crate) mod avx2;
 #[expect(unsafe_code, reason = "loads and stores whose place a slice proves")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod color_avx2;
+#[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "assembly")]
 mod entropy_bmi2;
+#[cfg(target_arch = "x86_64")]
+mod idct_avx2;
 pub(crate) mod reduced;
 #[cfg(target_arch = "x86_64")]
 mod reduced_avx2;

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use textbook_simd::x86::{load_i16x8, load_u8x16};
 
-use super::avx2::{add, is_wild, multiply_add, sub};
+use super::idct_avx2::{add, is_wild, multiply_add, sub};
 use super::reduced::{
     F_0_211, F_0_509, F_0_601, F_0_720, F_0_765, F_0_850, F_0_899, F_1_061, F_1_272, F_1_451,
     F_1_847, F_2_172, F_2_562, F_3_624, idct_4x4_block,
