@@ -34,10 +34,6 @@ impl<'a> Reader<'a> {
         self.0 = rest;
         Some(taken)
     }
-
-    pub fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(*self.take(4)?.first_chunk()?))
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,13 @@ pub enum Ended {
 struct Start(usize);
 
 impl History for Start {
-    fn demand(&mut self, _: &mut [u8], from: usize, _: usize) -> Result<(), &'static str> {
+    fn demand(
+        &mut self,
+        _: &mut [u8],
+        _: usize,
+        from: usize,
+        _: usize,
+    ) -> Result<(), &'static str> {
         if from < self.0 { Err("before the beginning") } else { Ok(()) }
     }
 }

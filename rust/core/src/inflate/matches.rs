@@ -154,7 +154,7 @@ pub(super) fn run<H: History>(
         let has_more = ahead.refill();
         let from = at.wrapping_sub(distance);
         if from < output.guard
-            && let Err(reason) = output.history.demand(out, from, length)
+            && let Err(reason) = output.history.demand(out, at, from, length)
         {
             ended = Err(reason);
             break;

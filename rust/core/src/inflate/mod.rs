@@ -51,9 +51,15 @@ pub(crate) enum Stop {
 
 /// What knows of the bytes before the guard.
 pub(crate) trait History {
-    /// A match takes `length` bytes from `from` on, which lies before the guard.
+    /// A match puts `length` bytes at `at`, from `from` on, which lies before the guard.
     /// It may read or fill in bytes of `out` before the guard, or refuse.
-    fn demand(&mut self, out: &mut [u8], from: usize, length: usize) -> Result<(), &'static str>;
+    fn demand(
+        &mut self,
+        out: &mut [u8],
+        at: usize,
+        from: usize,
+        length: usize,
+    ) -> Result<(), &'static str>;
 }
 
 /// Nothing is before the guard.
@@ -61,7 +67,7 @@ pub(crate) trait History {
 pub(crate) struct NoHistory;
 
 impl History for NoHistory {
-    fn demand(&mut self, _: &mut [u8], _: usize, _: usize) -> Result<(), &'static str> {
+    fn demand(&mut self, _: &mut [u8], _: usize, _: usize, _: usize) -> Result<(), &'static str> {
         Err("a match reaches back before the beginning")
     }
 }

@@ -194,7 +194,7 @@ fn run_in_runs<H: History>(
             bit = bit.wrapping_sub(ahead.count);
             let from = at.wrapping_sub(distance);
             if from < output.guard
-                && let Err(reason) = output.history.demand(out, from, length)
+                && let Err(reason) = output.history.demand(out, at, from, length)
             {
                 ended = Err(reason);
                 break 'runs;
@@ -318,7 +318,7 @@ pub(super) fn finish_match<H: History>(
     let count = (left as usize).min(output.limit - output.at);
     let from = output.at.wrapping_sub(distance as usize);
     if count > 0 && from < output.guard {
-        output.history.demand(output.out, from, count)?;
+        output.history.demand(output.out, output.at, from, count)?;
     }
     for at in output.at..output.at + count {
         output.out[at] = output.out[at - distance as usize];

@@ -170,7 +170,13 @@ fn broken_streams_are_refused_where_zlib_refuses_them() {
 struct Logged(Vec<(usize, u8)>);
 
 impl History for Logged {
-    fn demand(&mut self, out: &mut [u8], from: usize, length: usize) -> Result<(), &'static str> {
+    fn demand(
+        &mut self,
+        out: &mut [u8],
+        _: usize,
+        from: usize,
+        length: usize,
+    ) -> Result<(), &'static str> {
         self.0.extend((from..from + length).map(|at| (at, out[at])));
         Ok(())
     }

@@ -70,6 +70,7 @@ impl History for Anything {
         _: &mut [u8],
         _: usize,
         _: usize,
+        _: usize,
     ) -> std::result::Result<(), &'static str> {
         Ok(())
     }

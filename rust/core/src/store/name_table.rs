@@ -3,23 +3,61 @@
 //! candidates: their names have to be compared by whoever knows them.
 //!
 //! ```text
-//! hash:  | bucket (the highest bits) | check (the next 16) | not kept |
+//! hash:  | bucket (the highest bits) | check (as many as an entry has room for) | not kept |
+//! entry: | member (its lowest bits)  | check |   whole bytes, the lowest first
 //!
-//! 0            4                  starts of buckets  checks          members
-//! bits (u32)   count (u32)        u32 × (2^bits + 1) u16 × count     u32 × count
+//! 0            4            8                     12                 entries
+//! bits (u32)   count (u32)  bits of member (u32)  starts of buckets  as many bytes each as
+//!                                                 u32 × (2^bits + 1) MIN_CHECK takes × count
 //! ```
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![allow(clippy::cast_possible_truncation, reason = "members are counted in u32")]
 
-/// A bucket holds about so many members.
-const BUCKET: usize = 8;
-const HEAD: usize = 8;
+/// A bucket holds at most about so many members.
+const BUCKET: usize = 16;
+/// A check has at least so many bits: of 16 others in a bucket, one in 32 looks as wanted.
+const MIN_CHECK: u32 = 9;
+const HEAD: usize = 12;
+
+/// What an entry is made of.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// Bits that tell the bucket.
+    bits: u32,
+    member_bits: u32,
+}
+
+impl Shape {
+    /// Bytes of an entry.
+    #[allow(clippy::arithmetic_side_effects, reason = "members have at most 32 bits")]
+    fn bytes(self) -> usize {
+        (self.member_bits + MIN_CHECK).div_ceil(8) as usize
+    }
+
+    #[allow(clippy::arithmetic_side_effects, reason = "bits are 1 to 32")]
+    fn bucket(self, hash: u64) -> u64 {
+        hash >> (64 - self.bits)
+    }
+
+    /// The check of a hash, where an entry has it.
+    #[allow(clippy::arithmetic_side_effects, reason = "bits are 1 to 32, bytes at most 6")]
+    fn check(self, hash: u64) -> u64 {
+        let room = 8 * self.bytes() as u32 - self.member_bits;
+        hash << self.bits >> (64 - room) << self.member_bits
+    }
+
+    /// The bits of an entry that are the member's.
+    #[allow(clippy::arithmetic_side_effects, reason = "members have at most 32 bits")]
+    fn members(self) -> u64 {
+        (1 << self.member_bits) - 1
+    }
+}
 
 /// A table in bytes of any kind.
 #[derive(Debug)]
 pub struct NameTable<B> {
     bytes: B,
-    bits: u32,
+    shape: Shape,
     count: usize,
 }
 
@@ -31,20 +69,24 @@ impl NameTable<Vec<u8>> {
         pairs.dedup();
         let count = pairs.len();
         let buckets = (count / BUCKET).max(2).next_power_of_two();
-        let bits = buckets.trailing_zeros();
+        let last = pairs.iter().map(|&(_, member)| member).max().unwrap_or(0);
+        let member_bits = u32::BITS.saturating_sub(last.leading_zeros());
+        let shape = Shape { bits: buckets.trailing_zeros(), member_bits };
         let mut bytes = Vec::new();
-        for number in [bits, count as u32] {
+        for number in [shape.bits, count as u32, member_bits] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         let mut done = pairs.iter().enumerate().peekable();
         for bucket in 0..=buckets as u64 {
-            while done.next_if(|(_, (hash, _))| bucket_of(*hash, bits) < bucket).is_some() {}
+            while done.next_if(|(_, (hash, _))| shape.bucket(*hash) < bucket).is_some() {}
             let start = done.peek().map_or(count, |(place, _)| *place);
             bytes.extend_from_slice(&(start as u32).to_le_bytes());
         }
-        bytes.extend(pairs.iter().flat_map(|(hash, _)| check_of(*hash, bits).to_le_bytes()));
-        bytes.extend(pairs.iter().flat_map(|(_, member)| member.to_le_bytes()));
-        NameTable { bytes, bits, count }
+        for (hash, member) in pairs {
+            let entry = shape.check(hash) | u64::from(member);
+            bytes.extend(entry.to_le_bytes().into_iter().take(shape.bytes()));
+        }
+        NameTable { bytes, shape, count }
     }
 
     /// The bytes, from which [`NameTable::new`] makes the same table.
@@ -58,51 +100,48 @@ impl<B: AsRef<[u8]>> NameTable<B> {
     /// The table in these bytes; `None` where they cannot be one.
     pub fn new(bytes: B) -> Option<NameTable<B>> {
         let all = bytes.as_ref();
-        let bits = u32_at(all, 0)?;
+        let shape = Shape { bits: u32_at(all, 0)?, member_bits: u32_at(all, 8)? };
         let count = u32_at(all, 4)? as usize;
-        let buckets = 1_usize.checked_shl(bits).filter(|_| (1..=32).contains(&bits))?;
+        if !(1..=32).contains(&shape.bits) || shape.member_bits > 32 {
+            return None;
+        }
+        let buckets = 1_usize.checked_shl(shape.bits)?;
         let length = buckets.checked_add(1)?.checked_mul(4)?.checked_add(HEAD)?;
-        let length = count.checked_mul(6)?.checked_add(length)?;
-        (length == all.len()).then_some(NameTable { bytes, bits, count })
+        let length = count.checked_mul(shape.bytes())?.checked_add(length)?;
+        (length == all.len()).then_some(NameTable { bytes, shape, count })
     }
 
     /// The members whose name may have this hash, the last one first.
     pub fn find(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
-        let bytes = self.bytes.as_ref();
+        let (shape, bytes) = (self.shape, self.bytes.as_ref());
         let starts = bytes.get(HEAD..).unwrap_or_default();
-        let (starts, rest) = starts.split_at_checked(self.starts_length()).unwrap_or_default();
-        let (checks, members) =
-            rest.split_at_checked(self.count.saturating_mul(2)).unwrap_or_default();
-        let bucket = usize::try_from(bucket_of(hash, self.bits)).unwrap_or(0);
+        let (starts, entries) = starts.split_at_checked(self.starts_length()).unwrap_or_default();
+        let bucket = usize::try_from(shape.bucket(hash)).unwrap_or(0);
         let border = |bucket: usize| u32_at(starts, bucket.checked_mul(4)?).map(|at| at as usize);
         let first = border(bucket).unwrap_or(0);
         let end = bucket.checked_add(1).and_then(border).unwrap_or(0).min(self.count);
-        let check = check_of(hash, self.bits).to_le_bytes();
-        (first..end).rev().filter_map(move |place| {
-            let at = place.checked_mul(2)?;
-            let found = checks.get(at..at.checked_add(2)?)?;
-            if found == check { u32_at(members, at.checked_mul(2)?) } else { None }
-        })
+        let check = shape.check(hash);
+        let entry = move |place: usize| {
+            let at = place.checked_mul(shape.bytes())?;
+            let mut entry = [0; 8];
+            entry
+                .get_mut(..shape.bytes())?
+                .copy_from_slice(entries.get(at..at.checked_add(shape.bytes())?)?);
+            Some(u64::from_le_bytes(entry))
+        };
+        let found = move |entry: u64| (entry & !shape.members() == check).then_some(entry);
+        let found = (first..end).rev().filter_map(entry).filter_map(found);
+        found.map(move |entry| (entry & shape.members()) as u32)
     }
 
     #[allow(clippy::arithmetic_side_effects, reason = "checked by new")]
     fn starts_length(&self) -> usize {
-        ((1 << self.bits) + 1) * 4
+        ((1 << self.shape.bits) + 1) * 4
     }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-#[allow(clippy::arithmetic_side_effects, reason = "bits are 1 to 32")]
-fn bucket_of(hash: u64, bits: u32) -> u64 {
-    hash >> (64 - bits)
-}
-
-#[allow(clippy::arithmetic_side_effects, reason = "bits are 1 to 32")]
-fn check_of(hash: u64, bits: u32) -> u16 {
-    (hash >> (48 - bits)) as u16
 }
 
 #[cfg(test)]
@@ -122,14 +161,15 @@ mod tests {
             let hash = |member: u32| xxh3_64(&member.to_le_bytes());
             let pairs: Vec<_> = (0..count).rev().map(|member| (hash(member), member)).collect();
             let built = NameTable::build(pairs);
-            assert!(built.as_bytes().len() < 100 + count as usize * 7, "{count}");
+            let bytes = if count < 32_768 { 7 } else { 9 };
+            assert!(built.as_bytes().len() < 100 + count as usize * bytes / 2, "{count}");
             let table = NameTable::new(built.as_bytes()).expect("a table");
             for member in 0..count {
                 assert!(table.find(hash(member)).any(|found| found == member));
             }
             let strangers: usize =
                 (count..count + 10_000).map(|member| table.find(hash(member)).count()).sum();
-            assert!(strangers < 30, "{strangers} of {count}");
+            assert!(strangers < 330, "{strangers} of {count}");
         }
     }
 
@@ -146,13 +186,13 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(NameTable::new(&bytes[..length]).is_none());
         }
-        for bits in [0, 33, 64, 255] {
+        for (at, bits) in [(0, 0), (0, 33), (0, 64), (0, 255), (8, 33), (8, 255)] {
             let mut bytes = bytes.clone();
-            bytes[0] = bits;
+            bytes[at] = bits;
             assert!(NameTable::new(&bytes).is_none(), "{bits}");
         }
         let mut torn = bytes.clone();
-        torn[8..20].fill(255);
+        torn[HEAD..HEAD + 12].fill(255);
         assert_eq!(NameTable::new(&torn).expect("a table").find(5).count(), 0);
     }
 }

@@ -80,6 +80,7 @@ impl History for Log<'_> {
     fn demand(
         &mut self,
         _: &mut [u8],
+        _: usize,
         from: usize,
         length: usize,
     ) -> std::result::Result<(), &'static str> {

@@ -29,7 +29,7 @@ use crate::index::sidecar;
 use crate::source::Map;
 use crate::store::name_table::NameTable;
 
-const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.I03";
+const MAGIC: &[u8; 16] = b"TEXTBOOK.TGZ.I04";
 const HEADER: usize = 104;
 const IS_CONFIRMED: u64 = 1;
 

@@ -4,7 +4,9 @@
 #![allow(clippy::cast_possible_truncation, reason = "lengths of buffers, fields of a few bits")]
 
 mod build;
+mod clip_name;
 mod expected;
+mod fields;
 mod index_file;
 mod members;
 mod page;

@@ -17,7 +17,7 @@ use crate::codec::{Reader, put};
 use crate::error::{Error, Result};
 use crate::index::append_log::{AppendLog, Magic};
 
-const MAGIC: &Magic = b"TEXTBOOK.TGZ.P03";
+const MAGIC: &Magic = b"TEXTBOOK.TGZ.P04";
 
 /// A file that is being appended to.
 #[derive(Debug)]

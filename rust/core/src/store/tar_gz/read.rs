@@ -32,6 +32,7 @@ impl History for Given<'_> {
     fn demand(
         &mut self,
         out: &mut [u8],
+        _: usize,
         from: usize,
         length: usize,
     ) -> std::result::Result<(), &'static str> {
@@ -40,19 +41,16 @@ impl History for Given<'_> {
             let back = WINDOW - 1 - place;
             let bit = 1 << (back % 64);
             if self.known[back / 64] & bit == 0 {
-                let (likely, list) = match self.expected.at(back + 1 + self.skip) {
-                    Known::Zero => (0, None),
-                    Known::Likely(likely) => (likely, Some(&mut self.header)),
-                    Known::Nothing => (0, Some(&mut self.values)),
-                };
-                let difference = match list {
-                    None => 0,
-                    Some(list) => *list
+                *known = match self.expected.at(back + 1 + self.skip) {
+                    Known::Zero => 0,
+                    // Zeros at the end are not in the index.
+                    Known::Likely(likely) => likely ^ self.header.split_off_first().unwrap_or(&0),
+                    Known::Nothing => *self
+                        .values
                         .split_off_first()
                         .ok_or("a byte of the window is asked for that is not in the index")?,
                 };
                 self.known[back / 64] |= bit;
-                *known = likely ^ difference;
             }
         }
         Ok(())

@@ -4,8 +4,10 @@
 
 use std::ops::Range;
 
-use super::page::{Before, Content, Entry, MEMBERS, Place, Refused, Start, TAGS};
-use crate::codec::Reader;
+use super::clip_name::{Clip, Decimal};
+use super::fields::{Field, Reader};
+use super::page::{Before, Content, Entry, KINDS, MEMBERS, Place, Refused, SUM, Start, form};
+use crate::codec;
 use crate::inflate::{Inflater, NoHistory, Output, SLACK, Stop, WINDOW};
 
 /// No page is larger when it is taken apart: its members with all of their windows, and
@@ -13,8 +15,6 @@ use crate::inflate::{Inflater, NoHistory, Output, SLACK, Stop, WINDOW};
 const MAX_RAW: usize = MEMBERS * ((32 << 10) + (2 << 20) + 100);
 /// Deflate makes no more of a byte.
 const MAX_EXPANSION: usize = 1032;
-/// The four lengths that a page begins with lie in so many bytes.
-const LENGTHS: usize = 40;
 /// The last bytes before a limit are inflated slowly, so the limit is so much further.
 const MORE: usize = 300;
 /// A buffer up to this size is used again.
@@ -31,11 +31,30 @@ pub(super) enum Wanted {
 /// A page, or the beginning of one.
 #[derive(Debug)]
 pub(super) struct Page {
+    /// Texts, then headers and windows, as far as they are wanted.
     raw: Vec<u8>,
-    /// Where numbers, names, headers and windows lie.
-    pieces: [Range<usize>; 4],
-    sums: Vec<u8>,
+    rows: Vec<Row>,
     has: Wanted,
+}
+
+/// What the numbers say of a member. Ranges are of the page's raw bytes.
+#[derive(Debug)]
+struct Row {
+    /// So many bytes of the name's prefix are those of the one before; then come these.
+    same: usize,
+    prefix: Range<usize>,
+    tail: Tail,
+    /// Without what the next ones are.
+    content: Content,
+    target: Range<usize>,
+    header: Range<usize>,
+    window: Range<usize>,
+}
+
+#[derive(Debug)]
+enum Tail {
+    Text(Range<usize>),
+    Clip(Clip),
 }
 
 /// Takes pages apart; used again and again.
@@ -48,13 +67,7 @@ pub(super) struct Unpacker {
 /// All members of a page; `None` where the bytes are none.
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
     let page = Unpacker::new().unpack(bytes, Wanted::All)?;
-    let mut walk = page.walk()?;
-    let mut entries = Vec::new();
-    while walk.left > 0 {
-        let item = walk.next()?;
-        entries.push(page.entry_of(&walk, item)?);
-    }
-    Some(entries)
+    (0..page.rows.len()).map(|place| page.entry(place)).collect()
 }
 
 impl Unpacker {
@@ -64,82 +77,52 @@ impl Unpacker {
 
     /// Takes a page apart; `None` where the bytes are none.
     pub fn unpack(&mut self, bytes: &[u8], wanted: Wanted) -> Option<Page> {
-        let mut reader = Reader(bytes);
-        let length = reader.u32()? as usize;
-        let sums = reader.u32()? as usize;
-        let sums = reader.take(sums)?.to_vec();
-        if length > MAX_RAW || length / MAX_EXPANSION > reader.0.len() {
+        let mut reader = codec::Reader(bytes);
+        let numbers = usize::try_from(reader.number()?).ok()?;
+        let texts = usize::try_from(reader.number()?).ok()?;
+        let mut numbers = Reader::new(reader.take(numbers)?)?;
+        let count = numbers.length(Field::Members).filter(|&count| count <= MEMBERS)?;
+        let rows = match wanted {
+            Wanted::UpTo(place) => place.checked_add(1).filter(|&rows| rows <= count)?,
+            Wanted::All => count,
+        };
+        let mut walk = Walk {
+            numbers,
+            texts: Take { at: 0, end: texts },
+            windows: Take { at: texts, end: MAX_RAW },
+            before: Before::default(),
+            prefix: 0,
+            clip: Clip::default(),
+        };
+        let rows = (0..rows).map(|_| walk.next()).collect::<Option<Vec<Row>>>()?;
+        let raw = self.inflate(reader.0, walk.windows.at)?;
+        Some(Page { raw, rows, has: wanted })
+    }
+
+    /// The first bytes of what is compressed.
+    fn inflate(&mut self, from: &[u8], length: usize) -> Option<Vec<u8>> {
+        if length > MAX_RAW || length / MAX_EXPANSION > from.len() {
             return None;
         }
-        self.inflater.restart();
-        let mut raw = Raw { unpacker: self, from: reader.0, bit: 0, at: WINDOW, length };
-        let pieces = pieces(raw.up_to(LENGTHS)?, length)?;
-        let [_, names, headers, windows] = &pieces;
-        if let Wanted::UpTo(place) = wanted {
-            let known = raw.up_to(names.end + MORE)?;
-            let mut walk = Walk::new(known, &pieces, &sums)?;
-            for _ in 0..place {
-                walk.next()?;
-            }
-            let Item { header, window, .. } = walk.next()?;
-            let need = (headers.start + header.end).max(windows.start + window.end);
-            raw.up_to(need + MORE)?;
-        } else {
-            raw.up_to(length)?;
+        let Unpacker { inflater, out } = self;
+        inflater.restart();
+        let limit = WINDOW + length + MORE;
+        if out.len() < limit + SLACK {
+            out.resize(limit + SLACK, 0);
         }
-        let end = raw.at;
-        let raw = self.out.get(WINDOW..end)?.to_vec();
-        if self.out.len() > KEPT {
-            self.out = Vec::new();
+        let history = &mut NoHistory;
+        let mut output = Output { out, at: WINDOW, limit, guard: WINDOW, history };
+        let stop = inflater.run(from, &mut 0, 0, &mut output);
+        let (is_there, has_ended) = (output.at >= WINDOW + length, stop == Ok(Stop::End));
+        if !is_there || !has_ended && stop != Ok(Stop::Limit) {
+            return None;
         }
-        Some(Page { raw, pieces, sums, has: wanted })
-    }
-}
-
-/// A page that is being inflated.
-struct Raw<'a> {
-    unpacker: &'a mut Unpacker,
-    from: &'a [u8],
-    bit: usize,
-    at: usize,
-    length: usize,
-}
-
-impl Raw<'_> {
-    /// The first bytes of the page, so many or more; no more than it has.
-    fn up_to(&mut self, count: usize) -> Option<&[u8]> {
-        let limit = WINDOW + count.min(self.length);
-        let Unpacker { inflater, out } = &mut *self.unpacker;
-        if limit > self.at {
-            if out.len() < limit + SLACK {
-                out.resize(limit + SLACK, 0);
-            }
-            let history = &mut NoHistory;
-            let mut output = Output { out, at: self.at, limit, guard: WINDOW, history };
-            if inflater.run(self.from, &mut self.bit, 0, &mut output) != Ok(Stop::Limit) {
-                return None;
-            }
-            self.at = limit;
+        let raw = out.get(WINDOW..WINDOW + length)?.to_vec();
+        if out.len() > KEPT {
+            *out = Vec::new();
         }
-        self.unpacker.out.get(WINDOW..self.at)
+        Some(raw)
     }
-}
-
-/// Where the pieces of a page lie that begins so and has so many bytes.
-fn pieces(begin: &[u8], length: usize) -> Option<[Range<usize>; 4]> {
-    let mut reader = Reader(begin);
-    let mut lengths = [0; 4];
-    for length in &mut lengths {
-        *length = usize::try_from(reader.number()?).ok()?;
-    }
-    let mut start = begin.len() - reader.0.len();
-    let mut pieces = [const { 0..0 }; 4];
-    for (piece, count) in pieces.iter_mut().zip(lengths) {
-        let end = start.checked_add(count).filter(|&end| end <= length)?;
-        *piece = start..end;
-        start = end;
-    }
-    Some(pieces)
 }
 
 impl Page {
@@ -153,134 +136,156 @@ impl Page {
 
     /// The member at this place; `None` where there is none, or the page is broken.
     pub fn entry(&self, place: usize) -> Option<Entry> {
-        let mut walk = self.walk()?;
-        for _ in 0..place {
-            walk.next()?;
+        let row = self.rows.get(place)?;
+        let mut name = Vec::new();
+        for Row { same, prefix, .. } in self.rows.get(..=place)? {
+            // No more than there is: see `Walk::next`.
+            name.truncate(*same);
+            name.extend_from_slice(self.raw.get(prefix.clone())?);
         }
-        let item = walk.next()?;
-        self.entry_of(&walk, item)
-    }
-
-    fn walk(&self) -> Option<Walk<'_>> {
-        Walk::new(&self.raw, &self.pieces, &self.sums)
-    }
-
-    /// What the walk has just come by.
-    fn entry_of(&self, walk: &Walk<'_>, item: Item) -> Option<Entry> {
-        let Item { mut content, header, window } = item;
-        if let Content::Data(place) = &mut content {
-            let [_, _, headers, windows] = &self.pieces;
-            let piece = |of: &Range<usize>, part: Range<usize>| {
-                let all = self.raw.get(of.start..of.end.min(self.raw.len()))?;
-                Some(all.get(part)?.to_vec())
-            };
-            place.header = piece(headers, header)?;
-            place.window = piece(windows, window)?;
+        match &row.tail {
+            Tail::Text(range) => name.extend_from_slice(self.raw.get(range.clone())?),
+            Tail::Clip(clip) => clip.write(&mut name)?,
         }
-        Some(Entry { name: walk.name.clone(), content })
+        let mut content = row.content.clone();
+        let bytes = |range: &Range<usize>| self.raw.get(range.clone()).map(<[u8]>::to_vec);
+        match &mut content {
+            Content::Data(place) => {
+                place.header = bytes(&row.header)?;
+                place.window = bytes(&row.window)?;
+            }
+            Content::Link { target, .. } => *target = bytes(&row.target)?,
+            Content::Empty | Content::Refused(_) => {}
+        }
+        Some(Entry { name, content })
+    }
+}
+
+/// Bytes that are handed out one after the other.
+struct Take {
+    at: usize,
+    end: usize,
+}
+
+impl Take {
+    fn next(&mut self, count: usize) -> Option<Range<usize>> {
+        let end = self.at.checked_add(count).filter(|&end| end <= self.end)?;
+        Some(std::mem::replace(&mut self.at, end)..end)
     }
 }
 
 /// Goes over a page's members.
 struct Walk<'a> {
     numbers: Reader<'a>,
-    names: Reader<'a>,
-    sums: Reader<'a>,
-    /// How many are still to come.
-    left: usize,
-    /// The name of the last one.
-    name: Vec<u8>,
+    texts: Take,
+    windows: Take,
     before: Before,
-    /// Where the next one's bytes begin among those of headers and windows.
-    header: usize,
-    window: usize,
+    prefix: usize,
+    clip: Clip,
 }
 
-/// A member, but for its name. Its header and window are to be had from these places
-/// among those of all.
-struct Item {
-    content: Content,
-    header: Range<usize>,
-    window: Range<usize>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(raw: &'a [u8], pieces: &[Range<usize>; 4], sums: &'a [u8]) -> Option<Walk<'a>> {
-        let [numbers, names, ..] = pieces;
-        let mut numbers = Reader(raw.get(numbers.clone())?);
-        let names = Reader(raw.get(names.clone())?);
-        let left = numbers.number().filter(|&count| count <= MEMBERS as u64)? as usize;
-        let (name, before) = (Vec::new(), Before::default());
-        let sums = Reader(sums);
-        Some(Walk { numbers, names, sums, left, name, before, header: 0, window: 0 })
-    }
-
+impl Walk<'_> {
     /// The next member; `None` where there is none, or the page is broken.
-    fn next(&mut self) -> Option<Item> {
-        self.left = self.left.checked_sub(1)?;
-        let tag = self.numbers.number()?;
-        let same = self.length().filter(|&same| same <= self.name.len())?;
-        let new = self.length()?;
-        self.name.truncate(same);
-        self.name.extend_from_slice(self.names.take(new)?);
-        let (mut header, mut window) = (0..0, 0..0);
-        let content = match tag % TAGS {
+    fn next(&mut self) -> Option<Row> {
+        let (same, prefix, tail) = self.name()?;
+        let mut row = Row {
+            same,
+            prefix,
+            tail,
+            content: Content::Empty,
+            target: 0..0,
+            header: 0..0,
+            window: 0..0,
+        };
+        let kind = self.numbers.get(Field::Kind)?;
+        row.content = match kind % KINDS {
             0..=4 => {
-                let place;
-                (place, header, window) = self.place(tag)?;
+                let mut place = self.place(kind)?;
+                row.header = self.windows.next(self.numbers.length(Field::Header)?)?;
+                row.window = self.windows.next(self.numbers.length(Field::Window)?)?;
+                let sum = self.numbers.get(Field::Sum)?.checked_sub(SUM)?;
+                place.crc32c = u32::try_from(sum).ok()?;
                 self.before = Before::of(&place);
                 Content::Data(place)
             }
             5 => Content::Empty,
             6 | 7 => {
-                let length = self.length()?;
-                Content::Link { target: self.names.take(length)?.to_vec(), is_hard: tag == 7 }
+                row.target = self.texts.next(self.numbers.length(Field::Link)?)?;
+                Content::Link { target: Vec::new(), is_hard: kind == 7 }
             }
-            _ => Content::Refused(match tag / TAGS {
+            _ => Content::Refused(match kind / KINDS {
                 0 => Refused::Sparse,
                 1 => Refused::Special,
                 _ => Refused::TooLarge,
             }),
         };
-        Some(Item { content, header, window })
+        Some(row)
     }
 
-    fn length(&mut self) -> Option<usize> {
-        usize::try_from(self.numbers.number()?).ok()
-    }
-
-    fn place(&mut self, tag: u64) -> Option<(Place, Range<usize>, Range<usize>)> {
+    /// A name: what of its prefix is as before, what is new, and its end.
+    fn name(&mut self) -> Option<(usize, Range<usize>, Tail)> {
         let numbers = &mut self.numbers;
-        let bit = self.before.end_bit.wrapping_add(numbers.number()?);
-        let end_bit = bit.checked_add(numbers.number()?)?;
-        let start = match tag {
-            0 => Start::Symbol { header_back: numbers.number().filter(|&back| back <= bit)? },
+        let is = numbers.get(Field::NameForm)?;
+        let (mut same, mut prefix) = (self.prefix, 0..0);
+        if is & form::NEW_PREFIX != 0 {
+            same = numbers.length(Field::SamePrefix).filter(|&same| same <= self.prefix)?;
+            prefix = self.texts.next(numbers.length(Field::NewPrefix)?)?;
+            self.prefix = same.checked_add(prefix.len())?;
+        }
+        if is & form::TEXT != 0 {
+            let text = self.texts.next(numbers.length(Field::Tail)?)?;
+            return Some((same, prefix, Tail::Text(text)));
+        }
+        let start = match is & form::START {
+            0 => self.clip.end,
+            form::SAME_START => self.clip.start,
+            _ => decimal(numbers)?,
+        };
+        let end = if is & form::SAME_END != 0 { self.clip.end } else { decimal(numbers)? };
+        let number = numbers.get(Field::Keyframe)?;
+        self.clip = Clip { start, end, number };
+        Some((same, prefix, Tail::Clip(self.clip)))
+    }
+
+    fn place(&mut self, kind: u64) -> Option<Place> {
+        let numbers = &mut self.numbers;
+        let bit = self.before.end_bit.wrapping_add(numbers.get(Field::Gap)?);
+        let fewer = numbers.get(Field::Bits)?;
+        let start = match kind {
+            0 => {
+                let header_back = numbers.get(Field::HeaderBack).filter(|&back| back <= bit)?;
+                Start::Symbol { header_back }
+            }
             2 | 3 => {
-                let left = u32::try_from(numbers.number()?).ok()?;
-                Start::Stored { left, is_last: tag == 3 }
+                let left = u32::try_from(numbers.get(Field::Left)?).ok()?;
+                Start::Stored { left, is_last: kind == 3 }
             }
             1 => Start::Header,
             _ => Start::End,
         };
-        let skip = u32::try_from(numbers.number()?).ok()?;
-        let size = numbers.number()?;
-        let zeros = u32::try_from(numbers.number()? ^ self.before.padding).ok()?;
-        let header = self.header..self.header.checked_add(self.length()?)?;
-        let window = self.window..self.window.checked_add(self.length()?)?;
-        (self.header, self.window) = (header.end, window.end);
-        let crc32c = self.sums.u32()?;
-        let (no_header, no_window) = (Vec::new(), Vec::new());
-        let place = Place {
+        let skip = u32::try_from(numbers.get(Field::Skip)?).ok()?;
+        let size = numbers.get(Field::Size)?;
+        let bits = size.wrapping_mul(8).wrapping_sub(unzigzag(fewer));
+        let zeros = u32::try_from(numbers.get(Field::Zeros)? ^ self.before.padding).ok()?;
+        Some(Place {
             bit,
             start,
             skip,
-            end_bit,
+            end_bit: bit.checked_add(bits)?,
             size,
-            crc32c,
+            crc32c: 0,
             zeros,
-            header: no_header,
-            window: no_window,
-        };
-        Some((place, header, window))
+            header: Vec::new(),
+            window: Vec::new(),
+        })
     }
+}
+
+fn decimal(numbers: &mut Reader<'_>) -> Option<Decimal> {
+    let digits = numbers.get(Field::Digits)?;
+    Some(Decimal { digits, decimals: u32::try_from(numbers.get(Field::Decimals)?).ok()? })
+}
+
+fn unzigzag(value: u64) -> u64 {
+    value >> 1 ^ (value & 1).wrapping_neg()
 }

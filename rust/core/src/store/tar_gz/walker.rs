@@ -99,6 +99,8 @@ struct Log {
     /// Nothing of this gzip member comes before this place.
     floor: usize,
     known: Box<[u64; WINDOW / 64]>,
+    /// The data ends before this place.
+    data_end: usize,
     /// What is expected before the data, which begins so many bytes after the origin.
     expected: Expected,
     skip: usize,
@@ -111,8 +113,8 @@ impl Log {
         self.origin.map_or(self.floor, |origin| origin.max(self.floor))
     }
 
-    fn begin(&mut self, origin: usize, expected: Expected, skip: u32) {
-        self.origin = Some(origin);
+    fn begin(&mut self, origin: usize, data_end: usize, expected: Expected, skip: u32) {
+        (self.origin, self.data_end) = (Some(origin), data_end);
         self.known.fill(0);
         (self.expected, self.skip) = (expected, skip as usize);
         self.header.clear();
@@ -140,13 +142,15 @@ impl History for Log {
     fn demand(
         &mut self,
         out: &mut [u8],
+        at: usize,
         from: usize,
         length: usize,
     ) -> std::result::Result<(), &'static str> {
         if from < self.floor {
             return Err("a match reaches back before the beginning of the stream");
         }
-        self.take(out, from, length);
+        // What is put behind the data is not inflated when it is read.
+        self.take(out, from, length.min(self.data_end.saturating_sub(at)));
         Ok(())
     }
 }
@@ -173,6 +177,7 @@ impl<'a> Walker<'a> {
             log: Log {
                 origin: None,
                 floor: WINDOW,
+                data_end: 0,
                 known: Box::new([0; WINDOW / 64]),
                 expected: Expected::new(0, 0),
                 skip: 0,
@@ -364,7 +369,8 @@ impl<'a> Walker<'a> {
         // Bytes before the floor are another gzip member's, which nothing refers to.
         let first = self.log.floor.min(self.at).max(self.at.saturating_sub(2 * BLOCK));
         let zeros = Expected::zeros_before_header(&self.out[first..self.at]);
-        self.log.begin(origin, Expected::new(begun.size, zeros), skip);
+        let data_end = self.at + begun.size as usize;
+        self.log.begin(origin, data_end, Expected::new(begun.size, zeros), skip);
         if let Some(pending) = pending {
             let from = origin - pending.distance as usize;
             self.log.take(&self.out, from, skip as usize);
@@ -377,6 +383,8 @@ impl<'a> Walker<'a> {
     fn finish_live(&mut self) {
         let Some(live) = self.live.take_if(|live| live.left == 0) else { return };
         self.log.origin = None;
+        let mut header = std::mem::take(&mut self.log.header);
+        header.truncate(header.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
         let place = Place {
             bit: live.bit,
             start: live.start,
@@ -385,7 +393,7 @@ impl<'a> Walker<'a> {
             size: live.begun.size,
             crc32c: live.crc32c,
             zeros: live.zeros,
-            header: std::mem::take(&mut self.log.header),
+            header,
             window: std::mem::take(&mut self.log.values),
         };
         self.found.push_back(Entry { name: live.begun.name, content: Content::Data(place) });
@@ -444,6 +452,7 @@ impl<'a> Walker<'a> {
             // Once the whole window lies behind it, nothing can reach before it.
             *origin = origin.saturating_sub(by);
         }
+        self.log.data_end = self.log.data_end.saturating_sub(by);
     }
 
     /// Puts what has come out into the checksums.

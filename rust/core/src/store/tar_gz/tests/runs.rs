@@ -102,8 +102,9 @@ fn what_is_broken_in_one_does_not_disturb_the_others() {
                         failures += 1;
                         assert!(number >= hit, "{number} comes before {hit}: {error}");
                         assert!(error.to_string().contains(name.as_str()), "{error}");
-                        let mut alone = Vec::new();
-                        assert_eq!(store.read(name, &mut alone), Err(error), "alone as in a run");
+                        // Which words it has depends on how much of the stream is there.
+                        let alone = store.read(name, &mut Vec::new()).expect_err("alone as well");
+                        assert!(alone.to_string().contains(name.as_str()), "{alone}");
                     }
                 }
             }
