@@ -2,7 +2,7 @@
 
     pip install indexed_gzip rapidgzip ratarmountcore
     python benches/compare_tar_gz.py [--mb 1000] [--reads 60] [--peer-reads 60]
-        [--tar MADE_BEFORE.tar]
+        [--tar MADE_BEFORE.tar [--index MADE_BEFORE.tfidx]]
 
 The archive is made of the keyframes in TEXTBOOK_FAST_KEYFRAMES (else of the example
 data's), under names of the dataset's form, by GNU gzip -6. Each tool opens it at its
@@ -152,11 +152,67 @@ def decoded(stores: dict[str, Any], samples: list[list[str]]) -> None:
         print(f"  {kind}: {rate:.1f} samples/s, {best['folder'] / seconds:.3f} of the folder's")
 
 
+def cold(files: dict[str, Path], stores: dict[str, Any], samples: list[list[str]]) -> None:
+    """A sample's images out of an archive that is not in memory: each asked for by itself,
+    and all together. Names of neighbors; the archive is dropped from memory before each.
+    """
+    print(f"{len(samples)} samples of {len(samples[0])} images, not in memory, median:")
+    for kind, path in files.items():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            times: dict[str, list[float]] = {}
+            for names in samples:
+                found = []
+                for way in ("each, 1 thread", "together, 1 thread", "together, 2 threads"):
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                    begin = time.perf_counter()
+                    if way.startswith("each"):
+                        found.append([stores[kind].read(name) for name in names])
+                    else:
+                        found.append(_core.read_images(stores[kind], names, int(way[10])))
+                    times.setdefault(way, []).append(time.perf_counter() - begin)
+                assert found[0] == found[1] == found[2], f"the {kind} reads other bytes"
+            for way, seconds in times.items():
+                print(f"  {kind}, {way}: {statistics.median(seconds) * 1e3:.2f} ms")
+
+
+def choose(plain: Path, reads: int) -> tuple[list[Member], list[Member], list[bytes]]:
+    """All members, some of them at random, and the bytes of those."""
+    with tarfile.open(plain) as file:
+        members = [(m.name, m.offset_data, m.size) for m in file if m.isfile()]
+    chosen = random.Random(2).sample(members, reads)
+    with plain.open("rb") as data:
+        return members, chosen, [(data.seek(at), data.read(size))[1] for _, at, size in chosen]
+
+
+def of_ours_alone(plain: Path, archive: Path, index: Path, reads: int) -> None:
+    """Our random reads in this process, which has done nothing else."""
+    _, chosen, expected = choose(plain, reads)
+    [(tool, read)] = readers(archive, index, with_peers=False)
+    latency(tool, read, chosen, expected)
+
+
+def latency(tool: str, read: Read, chosen: list[Member], expected: list[bytes]) -> None:
+    """Random reads: time on the clock, and CPU time, which knows no other processes."""
+    times: dict[str, list[float]] = {"clock": [], "CPU": []}
+    for member, data in zip(chosen, expected, strict=False):
+        begin, cpu = time.perf_counter(), time.thread_time()
+        found = read(member)
+        times["CPU"].append((time.thread_time() - cpu) * 1e3)
+        times["clock"].append((time.perf_counter() - begin) * 1e3)
+        assert found == data, f"{tool} reads other bytes"
+    for kind, values in times.items():
+        values.sort()
+        median, p99 = statistics.median(values), values[int(len(values) * 0.99)]
+        print(f"{tool}, {kind}: median {median:.3f} ms, p99 {p99:.3f} ms, {p99 / median:.2f} x")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mb", type=float, default=1000)
     parser.add_argument("--reads", type=int, default=60)
     parser.add_argument("--tar", type=Path, help="made before; its .gz lies beside it")
+    parser.add_argument("--index", type=Path, help="made before: nothing but our random reads")
     parser.add_argument("--peer-reads", type=int, default=60, help="0 leaves the peers out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -166,6 +222,9 @@ def main() -> None:
             if arguments.tar
             else make(folder, arguments.mb)
         )
+        if arguments.index:
+            of_ours_alone(plain, archive, arguments.index, arguments.reads)
+            return
         sizes = f"{plain.stat().st_size / 1e6:,.0f} MB of tar, {archive.stat().st_size / 1e6:,.0f}"
         index = folder / "set.tfidx"
         begin = time.process_time()
@@ -180,15 +239,13 @@ def main() -> None:
         print(f"{sizes} MB gzipped, {info['members']:,} members")
         print(f"index: {info['index_bytes'] / info['members']:.0f} bytes a member")
         print(f"CPU time: index {ours:.1f} s, tar -xzf {tar:.1f} s ({tar / ours:.2f} x)")
-        with tarfile.open(plain) as tar_file:
-            members = [(m.name, m.offset_data, m.size) for m in tar_file if m.isfile()]
-        chosen = random.Random(2).sample(members, arguments.reads)
-        with plain.open("rb") as file:
-            expected = [(file.seek(at), file.read(size))[1] for _, at, size in chosen]
+        members, chosen, expected = choose(plain, arguments.reads)
         stores = {
             "folder": _core.ImageStore([str(folder / "out" / "set")]),
             "archive": _core.ImageStore([str(archive), str(index)]),
         }
+        # What was unpacked is written to the disk meanwhile, else.
+        os.sync()
         beside_folder("random keyframes", stores, [name for name, _, _ in chosen], expected)
         dice = random.Random(3)
         count = max(1, min(arguments.reads, 2000) // IN_SAMPLE)
@@ -200,16 +257,9 @@ def main() -> None:
         stores["plain tar"] = _core.ImageStore([str(plain)])
         decoded(stores, samples[:60])
         for tool, read in readers(archive, index, with_peers=arguments.peer_reads > 0):
-            times = []
             count = len(chosen) if tool == "textbook_fast" else arguments.peer_reads
-            for member, data in list(zip(chosen, expected, strict=True))[:count]:
-                begin = time.perf_counter()
-                found = read(member)
-                times.append((time.perf_counter() - begin) * 1e3)
-                assert found == data, f"{tool} reads other bytes"
-            times.sort()
-            p99 = times[int(len(times) * 0.99)]
-            print(f"{tool}: median {statistics.median(times):.3f} ms, p99 {p99:.3f} ms")
+            latency(tool, read, chosen[:count], expected)
+        cold({"plain tar": plain, "archive": archive}, stores, samples[:100])
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ __all__ = [
     "parse_keyframe_name",
     "permute",
     "read_columns",
+    "read_images",
     "read_jpeg_header",
     "rewrite_paths",
     "samples_of_videos",
@@ -324,6 +325,9 @@ def permute(
 def read_columns(
     files: Files, kind: str, name: str, threads: int
 ) -> list[tuple[Any, NDArray[np.uint64], NDArray[np.uint64]]]: ...
+def read_images(
+    store: ImageStore, paths: Sequence[str], threads: int
+) -> list[bytes | ImageError]: ...
 def read_jpeg_header(
     data: BytesLike,
 ) -> tuple[

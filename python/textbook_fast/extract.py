@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from textbook_fast import _core
 from textbook_fast.errors import ImageError, SourceError
+from textbook_fast.threads import choose_threads
 
-__all__ = ["ExtractReport", "extract", "images_of", "member_name"]
+__all__ = ["ExtractReport", "extract", "images_of", "member_name", "read_together"]
 
 # So many failures are kept in words; the others are counted.
 MAX_FAILURES = 100
+# So many images a thread are read at once.
+READ_TOGETHER = 32
 # Files wait for their names until so many, or so many bytes, are synced together.
 BATCH_FILES = 512
 BATCH_BYTES = 64 << 20
@@ -89,6 +94,42 @@ def images_of(
         done(number + 1)
 
 
+def read_together(
+    ds: Any, images: Iterable[str], fail: Callable[[str], object], *, passed: int = 0
+) -> Iterator[tuple[str, bytes | ImageError]]:
+    """Names of images as of `member_name`, and their bytes: several are read at once, in all
+    threads, and the next ones meanwhile.
+
+    Args:
+        ds: The dataset, opened with its images.
+        images: Their paths as they stand in the JSON.
+        fail: Is told why an image has no name, and is left out.
+        passed: So many of the first are not read; an error stands in the place of each.
+    """
+    threads, _ = choose_threads(None)
+    named = _named(images, fail)
+    for name, path in itertools.islice(named, passed):
+        yield name, ImageError(f"image {path!r}: it was passed over", image=path)
+    with ThreadPoolExecutor(1) as reader:
+        ready: tuple[list[str], Future[list[bytes | ImageError]]] | None = None
+        while together := list(itertools.islice(named, READ_TOGETHER * threads)):
+            names, paths = map(list, zip(*together, strict=True))
+            read = reader.submit(_core.read_images, ds._reader.store, paths, threads)  # noqa: SLF001
+            if ready is not None:
+                yield from zip(ready[0], ready[1].result(), strict=True)
+            ready = names, read
+        if ready is not None:
+            yield from zip(ready[0], ready[1].result(), strict=True)
+
+
+def _named(images: Iterable[str], fail: Callable[[str], object]) -> Iterator[tuple[str, str]]:
+    for path in images:
+        try:
+            yield member_name(path), path
+        except ValueError as error:
+            fail(str(error))
+
+
 def extract(ds: Any, images: Iterable[str], out: str | os.PathLike[str]) -> ExtractReport:
     """Writes images as files below a folder, their bytes untouched.
 
@@ -110,11 +151,9 @@ def extract(ds: Any, images: Iterable[str], out: str | os.PathLike[str]) -> Extr
     with _writing(root):
         os.makedirs(root, exist_ok=True)
         with _Folder(root) as folder:
-            for path in images:
-                try:
-                    name, data = member_name(path), ds.read_image(path)
-                except (ImageError, ValueError) as error:
-                    report.fail(str(error))
+            for name, data in read_together(ds, images, report.fail):
+                if not isinstance(data, bytes):
+                    report.fail(str(data))
                     continue
                 with _writing(os.path.join(root, name)):
                     _put(folder, name, data, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
 import hashlib
@@ -10,14 +9,13 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from textbook_fast import _core
 from textbook_fast.dataset import Dataset
 from textbook_fast.errors import ImageError
-from textbook_fast.extract import MAX_FAILURES, images_of, member_name
+from textbook_fast.extract import MAX_FAILURES, images_of, read_together
 from textbook_fast.threads import choose_threads
 
 __all__ = ["Order", "PackReport", "bytes_needed", "pack"]
@@ -28,8 +26,6 @@ Order: TypeAlias = Literal["archive", "sample"]
 CHECKPOINT_BYTES = 256 << 20
 # So much of a compressed archive is inflated at once.
 BATCH_BYTES = 32 << 20
-# So many images a thread are read ahead, where each is read by itself.
-READ_AHEAD = 4
 # So many samples are looked at to estimate what all of them need.
 PROBED_SAMPLES = 64
 
@@ -109,7 +105,7 @@ def pack(
     with contextlib.closing(writer):
         work = _Pass(writer, report, on_progress, min(BATCH_BYTES, checkpoint_bytes))
         if order == "sample":
-            work.add(_read_ahead(_by_sample(ds, samples, report), report.resumed))
+            work.add(_by_sample(ds, samples, report))
         else:
             wanted = None if samples is None else {_key(image) for image in images_of(ds, samples)}
             work.add_archives(ds._reader.store, wanted)  # noqa: SLF001
@@ -154,49 +150,16 @@ def _plan(ds: Dataset, order: Order, samples: Sequence[int] | None) -> int:
 
 
 def _by_sample(ds: Dataset, samples: Sequence[int] | None, report: PackReport) -> Iterator[Member]:
-    for path in images_of(ds, range(len(ds)) if samples is None else samples):
-        try:
-            name = member_name(path)
-        except ValueError as error:
-            report.fail(str(error))
-            continue
-        yield name, lambda path=path: ds.read_image(path)  # type: ignore[misc]
+    """The images of samples; those that were in from an earlier run are not read."""
+    images = images_of(ds, range(len(ds)) if samples is None else samples)
+    for name, image in read_together(ds, images, report.fail, passed=report.resumed):
+        yield name, functools.partial(_had, image)
 
 
-def _read_ahead(members: Iterator[Member], resumed: int) -> Iterator[Member]:
-    """The members, those that come next being read meanwhile.
-
-    The first ones were in from an earlier run, and are not read.
-    """
-    threads, _ = choose_threads(None)
-    waiting: collections.deque[Member] = collections.deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for number, (name, read) in enumerate(members):
-            if number < resumed:
-                yield name, read
-                continue
-            waiting.append((name, functools.partial(_result, pool.submit(_attempt, read))))
-            if len(waiting) > READ_AHEAD * threads:
-                yield waiting.popleft()
-        yield from waiting
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _attempt(read: Callable[[], bytes]) -> bytes | ImageError:
-    try:
-        return read()
-    # It is falsy, and a future takes that for none at all.
-    except ImageError as error:
-        return error
-
-
-def _result(future: Future[bytes | ImageError]) -> bytes:
-    result = future.result()
-    if isinstance(result, ImageError):
-        raise result
-    return result
+def _had(image: bytes | ImageError) -> bytes:
+    if isinstance(image, ImageError):
+        raise image
+    return image
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ use jpeg_encoder::{ColorType, Encoder};
 use textbook_jpeg::{Color, Options, Scale};
 
 use crate::area;
-use crate::decode::{self, ImageFailure, Picture, flatten};
+use crate::decode::{self, ImageFailure, Picture};
 use crate::pool;
+use crate::prepare::read_many;
 use crate::similarity::{self, Gray, WINDOW};
-use crate::store::{StoreError, Stores};
+use crate::store::{Reads, StoreError, Stores};
 
 /// Good enough to read a slide's title.
 const THUMBNAIL_QUALITY: u8 = 80;
@@ -73,16 +74,11 @@ pub fn measure_many(
     paths: Vec<String>,
     threads: usize,
 ) -> Vec<Result<Measured, ImageFailure>> {
-    let store = Arc::clone(store);
-    let count = paths.len();
-    let measure = move |index: usize| {
-        let mut encoded = Vec::new();
-        store.read(&paths[index], &mut encoded)?;
-        let header = textbook_jpeg::read_header(&encoded)?;
+    read_many(store, paths, threads, |encoded| {
+        let header = textbook_jpeg::read_header(encoded)?;
         let (width, height) = (header.width, header.height);
         Ok(Measured { bytes: encoded.len(), width, height })
-    };
-    flatten(pool::run(threads, count, measure))
+    })
 }
 
 /// Why a sample's images cannot be compared: which one, and what is wrong with it.
@@ -100,10 +96,9 @@ pub fn similarities(
     let store = Arc::clone(store);
     let count = samples.len();
     let compare = move |index: usize| {
-        let load = |(number, path): (usize, &String)| {
-            load_gray(&store, path, limit).map_err(|failure| (number, failure))
-        };
-        let pictures = samples[index].iter().enumerate().map(load);
+        let reads = Reads::new(&store, samples[index].clone());
+        let load = |number| load_gray(&reads, number, limit).map_err(|failure| (number, failure));
+        let pictures = (0..reads.len()).map(load);
         let pictures = pictures.collect::<Result<Vec<Gray>, Incomparable>>()?;
         Ok(similarity::of_all_pairs(&pictures).unwrap_or(f64::NAN))
     };
@@ -114,14 +109,14 @@ pub fn similarities(
         .collect()
 }
 
-fn load_gray(store: &Stores, path: &str, limit: Option<u64>) -> Result<Gray, ImageFailure> {
+fn load_gray(reads: &Reads, number: usize, limit: Option<u64>) -> Result<Gray, ImageFailure> {
     let mut encoded = Vec::new();
-    store.read(path, &mut encoded)?;
+    reads.read(number, &mut encoded)?;
     let options = Options { color: Color::Gray, ..Options::default() };
     let Picture { size, pixels, .. } = decode::decode(&encoded, &options, limit)?;
     Gray::new(size.width, size.height, pixels.to_vec()).ok_or_else(|| {
         StoreError::Unreadable {
-            place: path.to_owned(),
+            place: reads.path(number).to_owned(),
             reason: format!(
                 "it has {} x {} pixels, fewer than a window of {WINDOW} x {WINDOW}",
                 size.width, size.height

@@ -8,7 +8,7 @@ use textbook_jpeg::{Damage, Header, JpegError, Options, Scale};
 use crate::buffers::Buffer;
 use crate::decode::{self, ENCODED, ImageFailure, Picture, flatten};
 use crate::pool;
-use crate::store::Stores;
+use crate::store::{Reads, Stores};
 use crate::transform::{Shape, Size, Transform, TransformError, oriented, oriented_size};
 
 /// A transformed picture.
@@ -190,8 +190,27 @@ impl Recipe {
     }
 }
 
-/// Reads images of the stores and makes of them what is wanted, on up to `threads` threads;
-/// results in order.
+/// Reads images of the stores and does `make` with the bytes of each, on up to `threads`
+/// threads; results in order.
+#[must_use]
+pub fn read_many<R: Send + 'static>(
+    store: &Arc<Stores>,
+    paths: Vec<String>,
+    threads: usize,
+    make: impl Fn(&mut Vec<u8>) -> Result<R, ImageFailure> + Send + Sync + 'static,
+) -> Vec<Result<R, ImageFailure>> {
+    let reads = Reads::new(store, paths);
+    let count = reads.len();
+    let read = move |number: usize| {
+        ENCODED.with_borrow_mut(|encoded| {
+            reads.read(number, encoded)?;
+            make(encoded)
+        })
+    };
+    flatten(pool::run(threads, count, read))
+}
+
+/// As [`read_many`], and makes of the images what is wanted.
 #[must_use]
 pub fn load_many(
     store: &Arc<Stores>,
@@ -199,13 +218,6 @@ pub fn load_many(
     recipe: &Recipe,
     threads: usize,
 ) -> Vec<Result<Made, ImageFailure>> {
-    let (store, recipe) = (Arc::clone(store), recipe.clone());
-    let count = paths.len();
-    let load = move |index: usize| {
-        ENCODED.with_borrow_mut(|encoded| {
-            store.read(&paths[index], encoded)?;
-            recipe.make(encoded)
-        })
-    };
-    flatten(pool::run(threads, count, load))
+    let recipe = recipe.clone();
+    read_many(store, paths, threads, move |encoded| recipe.make(encoded))
 }

@@ -60,19 +60,15 @@ impl Batch {
         threads: usize,
     ) -> PyResult<Batch> {
         let limit = pixel_limit(py)?;
-        let store = Arc::clone(store.get().store());
+        let store = store.get().store();
         let transform = Arc::clone(&transform.get().0);
         let (wanted, of_task) = (paths.clone(), Arc::clone(&transform));
-        let read = move |index: usize| -> Read {
-            let mut bytes = Vec::new();
-            store.read(&wanted[index], &mut bytes)?;
-            let preview = Preview::of(&bytes, &of_task, limit)?;
-            Ok((bytes, preview))
+        let preview = move |bytes: &mut Vec<u8>| {
+            let preview = Preview::of(bytes, &of_task, limit)?;
+            Ok((std::mem::take(bytes), preview))
         };
-        let count = paths.len();
-        let images = py.detach(|| pool::run(threads, count, read));
-        let images = images.into_iter().map(|read| read.unwrap_or_else(|panic| Err(panic.into())));
-        let images = Mutex::new(Some(Arc::new(images.collect())));
+        let images = py.detach(|| prepare::read_many(store, wanted, threads, preview));
+        let images = Mutex::new(Some(Arc::new(images)));
         Ok(Batch { paths, transform, images })
     }
 

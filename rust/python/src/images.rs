@@ -258,6 +258,29 @@ impl ImageStore {
     }
 }
 
+/// The encoded images of these paths; an `ImageError` stands in the place of what cannot be
+/// had.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
+pub fn read_images<'py>(
+    py: Python<'py>,
+    store: &Bound<'py, ImageStore>,
+    paths: Vec<String>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyList>> {
+    let (store, wanted) = (store.get().store(), paths.clone());
+    let take = |bytes: &mut Vec<u8>| Ok(std::mem::take(bytes));
+    let images = py.detach(|| prepare::read_many(store, wanted, threads, take));
+    let results = PyList::empty(py);
+    for (path, image) in paths.iter().zip(images) {
+        match image {
+            Ok(bytes) => results.append(PyBytes::new(py, &bytes))?,
+            Err(failure) => results.append(image_error(py, path, &failure).into_value(py))?,
+        }
+    }
+    Ok(results)
+}
+
 /// The images of these paths as arrays, transformed where that is asked for, None where a
 /// path is None; an `ImageError` stands in the place of what cannot be had, and of what is
 /// broken and was filled there is `(array, error)`.

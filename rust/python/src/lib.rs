@@ -50,6 +50,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(archives::index_archive, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_root_of, module)?)?;
     module.add_function(wrap_pyfunction!(images::load_images, module)?)?;
+    module.add_function(wrap_pyfunction!(images::read_images, module)?)?;
     module.add_function(wrap_pyfunction!(tar::audit_tar, module)?)?;
     module.add_function(wrap_pyfunction!(tar::list_tar, module)?)?;
     module.add_function(wrap_pyfunction!(images::parse_keyframe_name, module)?)?;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::decode::ImageFailure;
 use crate::error::Result;
 use crate::prepare::Made;
-use crate::store::Span;
+use crate::store::{GAP, LONGEST_RUN, Span};
 
 /// Until images were read, one is taken to have so many bytes.
 const FIRST_GUESS: usize = 256 << 10;
@@ -101,11 +101,6 @@ pub(super) enum Read {
     /// Images: one, or several of one archive that lie near each other.
     Images(Vec<Wanted>),
 }
-
-/// Between images that are read in one call, at most so many bytes are read in vain.
-const GAP: u64 = 64 << 10;
-/// The most bytes of one call.
-const LONGEST_RUN: u64 = 4 << 20;
 
 /// A part of the bound.
 #[derive(Debug, Default)]

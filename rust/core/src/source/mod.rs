@@ -318,10 +318,13 @@ impl Source {
     }
 
     /// Asks the system to have a range in memory soon.
-    pub(crate) fn will_need(&self, offset: u64, length: u64) {
+    pub(crate) fn will_need(&self, range: &Range<u64>) {
         use rustix::fs::{Advice, fadvise};
-        // It may refuse: nothing depends on it.
-        let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(length), Advice::WillNeed);
+        let length = std::num::NonZeroU64::new(range.end.saturating_sub(range.start));
+        // It may refuse: nothing depends on it. Of no length, all up to the end would be meant.
+        if length.is_some() {
+            let _ = fadvise(&self.file, range.start, length, Advice::WillNeed);
+        }
     }
 
     /// Start and length of a range that lies in the first `size` bytes.

@@ -5,6 +5,7 @@ mod common_folder;
 mod directory;
 mod name_table;
 mod places;
+mod reads;
 mod span;
 mod spelling;
 mod tar;
@@ -26,7 +27,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use directory::Directory;
+pub use reads::Reads;
 pub use span::Span;
+pub(crate) use span::{GAP, LONGEST_RUN};
 pub use spelling::{Spelling, root_of};
 pub use tar::Tar;
 pub use tar_audit::{ArchiveFault, audit};
@@ -45,6 +48,7 @@ use crate::index::Progress;
 use crate::source::Identity;
 use places::Place;
 pub use places::group_archives;
+use reads::Run;
 use span::InArchive;
 
 /// Images that lie together in one way.
@@ -212,6 +216,12 @@ impl Stores {
             (Some(Store::TarGz(archive)), InArchive::Compressed(located)) => {
                 archive.read_located(located, bytes)
             }
+            (Some(Store::Tar(tar)), InArchive::Plain { entry, name }) => {
+                match tar.read_located(entry, name, bytes) {
+                    Some(read) => read,
+                    None => self.read(path, bytes),
+                }
+            }
             _ => self.read(path, bytes),
         }
     }
@@ -227,6 +237,15 @@ impl Stores {
             Some(Store::Tar(tar)) => tar.read_run(spans),
             Some(Store::TarGz(archive)) => archive.read_run(spans),
             _ => Vec::new(),
+        }
+    }
+
+    /// Asks the system to have a run of a store in memory soon.
+    fn will_need(&self, store: usize, run: &Run) {
+        match self.stores.get(store) {
+            Some(Store::Tar(tar)) => tar.will_need(run),
+            Some(Store::TarGz(archive)) => archive.will_need(run),
+            _ => {}
         }
     }
 

@@ -4,6 +4,11 @@
 use super::tar_gz::Located;
 use super::tar_index::Entry;
 
+/// Between images that are had in one call, at most so many bytes are had in vain.
+pub(crate) const GAP: u64 = 64 << 10;
+/// The most bytes of one call.
+pub(crate) const LONGEST_RUN: u64 = 4 << 20;
+
 /// Where an image lies in an archive.
 #[derive(Debug, Clone)]
 pub struct Span {

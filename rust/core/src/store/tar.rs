@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
+use super::reads::Run;
 use super::span::{InArchive, Span};
 use super::spelling::Spelling;
 use super::tar_header::{BLOCK, Block, Kind, is_tar_start};
@@ -131,6 +132,29 @@ impl Tar {
             return is_sound.then_some(Span { archive, start, end, size, member });
         }
         None
+    }
+
+    /// Reads an image that was located into `bytes`, whose content is replaced; `None` where
+    /// it is the image of another name.
+    pub(super) fn read_located(
+        &self,
+        entry: &Entry,
+        name: &[u8],
+        bytes: &mut Vec<u8>,
+    ) -> Option<std::result::Result<(), StoreError>> {
+        let archive = self.archives.get(usize::from(entry.file()))?;
+        match archive.read(entry, name, bytes) {
+            Ok(Match::Yes) => Some(Ok(())),
+            Ok(Match::AnotherName) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Asks the system to have a run in memory soon.
+    pub(super) fn will_need(&self, run: &Run) {
+        if let Some(archive) = self.archives.get(usize::from(run.archive)) {
+            archive.source.will_need(&run.range);
+        }
     }
 
     /// Reads images of one archive, that lie near each other, in one call: for each its

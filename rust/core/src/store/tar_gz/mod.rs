@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::reads::Run;
 use super::span::{InArchive, Span};
 use super::tar_index::{key, plain_name, rank, target_of};
 use super::{Spelling, StoreError};
@@ -337,6 +338,11 @@ impl TarGz {
     ) -> std::result::Result<(), StoreError> {
         bytes.clear();
         self.read_data(path, place, bytes)
+    }
+
+    /// Asks the system to have a run in memory soon.
+    pub(super) fn will_need(&self, run: &Run) {
+        self.parts.will_need(&run.range);
     }
 
     /// Reads images that lie near each other in one call: for each its bytes, or why there

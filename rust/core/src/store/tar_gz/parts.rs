@@ -157,12 +157,15 @@ impl Parts {
         Ok(done)
     }
 
-    /// Asks the system to have some bytes from a place on in memory soon.
-    pub fn will_need(&self, offset: u64) {
-        const LENGTH: u64 = 256 << 10;
-        let number = self.number_of(offset);
-        if let Ok(file) = self.file(number) {
-            file.will_need(offset - self.starts[number], LENGTH);
+    /// Asks the system to have a range of the stream in memory soon.
+    pub fn will_need(&self, range: &Range<u64>) {
+        for (file, place) in self.files.iter().zip(self.starts.windows(2)) {
+            let (start, end) = (range.start.max(place[0]), range.end.min(place[1]));
+            if let Some(file) = file
+                && start < end
+            {
+                file.will_need(&(start - place[0]..end - place[0]));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::cast_precision_loss, reason = "seconds in names")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use zlib_rs::Strategy;
@@ -10,6 +11,7 @@ use zlib_rs::Strategy;
 use super::*;
 use crate::inflate::tests::{Random, deflate};
 use crate::store::tar_write::{END, file_header};
+use crate::store::{Reads, Stores};
 use crate::test_folder::TestFolder;
 
 mod runs;
@@ -356,6 +358,62 @@ fn damage_after_indexing_is_an_error_of_the_member_alone() {
             }
         }
         assert!(wrong >= 1, "the damage is in a member");
+    }
+}
+
+/// What each image is, read in this order: the same as by itself.
+fn assert_reads(stores: &Arc<Stores>, paths: Vec<String>) {
+    let reads = Reads::new(stores, paths);
+    let mut failed = 0;
+    for number in 0..reads.len() {
+        let (mut alone, mut found) = (b"old".to_vec(), b"older".to_vec());
+        let expected = stores.read(reads.path(number), &mut alone);
+        assert_eq!(reads.read(number, &mut found), expected, "{}", reads.path(number));
+        match expected {
+            Ok(()) => assert!(found == alone),
+            Err(_) => failed += 1,
+        }
+    }
+    assert!((2..reads.len() / 2).contains(&failed), "{failed} of {}", reads.len());
+}
+
+#[test]
+fn images_in_any_order_are_what_they_are_alone_and_so_are_their_errors() {
+    let all = members(120, 9);
+    let (first, second) = all.split_at(70);
+    let mut stream = gzip(&tar(&first.to_vec()), 6, Strategy::Default);
+    let folder = TestFolder::new("tar_gz_reads");
+    let parts = split(&folder, &stream, 3);
+    index(&parts).expect("indexed");
+    let plain = folder.write("second.tar", &tar(&second.to_vec()));
+    let open = || {
+        let places = vec![parts[0].clone(), plain.clone()];
+        Arc::new(Stores::open(places, &Progress::default()).expect("stores"))
+    };
+    let mut random = Random(10);
+    let middle = stream.len() / 2;
+    for byte in &mut stream[middle..middle + 20] {
+        *byte ^= 0x55;
+    }
+    // The same parts, damaged in the middle, and of the same time.
+    let mut rest = &stream[..];
+    for part in &parts {
+        let data = std::fs::metadata(part).expect("a part");
+        let (here, after) = rest.split_at(data.len() as usize);
+        std::fs::write(part, here).expect("written");
+        let file = std::fs::File::options().write(true).open(part).expect("open");
+        file.set_modified(data.modified().expect("a time")).expect("the same time");
+        rest = after;
+    }
+    let stores = open();
+    let mut paths: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+    paths.extend(["x@0_1#1.jpg", "../x.jpg", ""].map(str::to_owned));
+    assert_reads(&stores, paths.clone());
+    for _ in 0..5 {
+        for at in (1..paths.len()).rev() {
+            paths.swap(at, random.below(at + 1));
+        }
+        assert_reads(&stores, paths.clone());
     }
 }
 

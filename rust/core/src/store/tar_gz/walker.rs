@@ -479,7 +479,8 @@ impl<'a> Walker<'a> {
         self.bit %= 8;
         self.input_end = kept;
         let from = self.input_start + kept as u64;
-        self.parts.will_need(from + READ_AHEAD);
+        let ahead = from + READ_AHEAD;
+        self.parts.will_need(&(ahead..ahead + INPUT as u64));
         let count = self.parts.read(from, &mut self.input[kept..kept + INPUT])?;
         self.input_end += count;
         Ok(count > 0)
