@@ -7,7 +7,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "lengths of buffers")]
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -125,6 +125,28 @@ impl AppendLog {
     }
 }
 
+/// Removes the file that grew while the index at `path` was built, which a crash right after
+/// the index was complete has left. Not where another process has it locked or may have, and
+/// not without the right to do so.
+pub(crate) fn remove_left(path: &Path) {
+    let path = partial_path(path);
+    let Ok(file) = OpenOptions::new().write(true).open(&path) else { return };
+    let Ok(own) = file.metadata() else { return };
+    // An empty one may have been made just now, and not be locked yet. Without locks nobody
+    // knows whether the index is being built anew.
+    let is_left = own.len() > 0
+        && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        && is_at(&own, &path);
+    if is_left {
+        let _ = std::fs::remove_file(&path);
+    }
+}
+
+/// Whether a file is the one that has this name.
+fn is_at(file: &Metadata, path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|there| there.ino() == file.ino())
+}
+
 /// The file, locked. It may be removed by whoever had the lock before: then it is made anew.
 fn open_locked(path: &Path) -> Result<File> {
     let io = |action, source| Error::Io { path: path.to_owned(), action, source };
@@ -138,8 +160,8 @@ fn open_locked(path: &Path) -> Result<File> {
             let source = std::io::Error::other("another process is building this index");
             return Err(io("write the index", source));
         }
-        let own = file.metadata().map_err(|source| io("look at", source))?.ino();
-        if std::fs::metadata(path).is_ok_and(|there| there.ino() == own) {
+        let own = file.metadata().map_err(|source| io("look at", source))?;
+        if is_at(&own, path) {
             return Ok(file);
         }
     }

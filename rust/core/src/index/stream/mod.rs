@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::append_log::partial_path;
+use super::append_log::{partial_path, remove_left};
 use super::build::{Found, Plan};
 use super::layout::{is_space, name_of};
 use super::{CHUNK, LongPass, OffsetIndex, Options, Origin, Progress, Starts, lock, sidecar};
@@ -56,10 +56,14 @@ pub(super) fn open(
     };
     let hash = sidecar::content_hash(&source)?;
     let places = sidecar::places(&source);
+    let keeps = options.write_sidecar && !options.recover;
     let load = || {
         let read = (options.read_sidecar && !options.recover).then_some(places.iter());
         read.into_iter().flatten().find_map(|place| {
             let (loaded, checkpoints) = file::load(place, &source, framing, hash)?;
+            if keeps {
+                remove_left(place);
+            }
             Some((OffsetIndex::from_sidecar(loaded, place), checkpoints))
         })
     };
@@ -73,7 +77,6 @@ pub(super) fn open(
             return Err(missing(&source, &places));
         }
     }
-    let keeps = options.write_sidecar && !options.recover;
     let _lock = if keeps { lock::wait(source.path(), progress)? } else { None };
     // Whoever held the lock before may have written what is wanted.
     if let Some((index, checkpoints)) = load() {

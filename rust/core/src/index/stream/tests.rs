@@ -8,6 +8,7 @@ use zlib_rs::Strategy;
 
 use super::*;
 use crate::index;
+use crate::index::append_log::AppendLog;
 use crate::inflate::tests::{Random, deflate};
 use crate::source::Access;
 use crate::test_folder::TestFolder;
@@ -536,6 +537,24 @@ fn what_a_stopped_pass_has_left_is_used_only_where_it_fits() {
     let error = pass(&path, 1, 0).expect_err("damaged");
     assert!(matches!(error, Error::Format { .. }), "{error}");
     assert!(!partial.exists());
+}
+
+#[test]
+fn what_a_crash_right_after_the_end_has_left_is_removed() {
+    let folder = TestFolder::new("text_left");
+    let gz = member(&array(&records(650, 21)), 6, Strategy::Default);
+    let path = folder.write("x.json.gz", &gz);
+    pass(&path, 1, 0).expect("a pass");
+    let partial = folder.write("x.json.gz.tfidx.partial", b"left");
+    let is_left = |options| {
+        open(&path, Access::Map, options).expect("opened");
+        partial.exists()
+    };
+    let locked = AppendLog::open(&partial).expect("as by another process");
+    assert!(is_left(KEPT), "an index that may be in the making");
+    drop(locked);
+    assert!(is_left(Options { write_sidecar: false, ..KEPT }), "nothing is to be written");
+    assert!(!is_left(KEPT));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::sums::{Sum, Sums};
 use super::walker::{Step, Walker};
 use crate::error::{Error, Result};
 use crate::index::Progress;
-use crate::index::append_log::partial_path;
+use crate::index::append_log::{partial_path, remove_left};
 
 /// So many bytes of the stream before a point have to be what they were.
 const TAIL: u64 = 64 << 10;
@@ -285,6 +285,7 @@ pub(super) fn complete(parts: &Parts, path: &Path) -> Result<Option<IndexFile>> 
         return Ok(None);
     }
     parts.check_ids(&index.about.parts, usize::MAX)?;
+    remove_left(path);
     Ok(Some(index))
 }
 

@@ -38,7 +38,7 @@ use super::span::{InArchive, Span};
 use super::tar_index::{key, plain_name, rank, target_of};
 use super::{Spelling, StoreError};
 use crate::error::{Error, Result};
-use crate::index::append_log::partial_path;
+use crate::index::append_log::{partial_path, remove_left};
 use crate::index::{Progress, sidecar};
 use crate::source::Identity;
 use build::Plan;
@@ -272,6 +272,7 @@ impl TarGz {
         // damaged one.
         if index.about.is_confirmed {
             parts.check_ids(&index.about.parts, usize::MAX)?;
+            remove_left(index.path());
         } else {
             parts.check_ids_before(&index.about.parts, index.about.stream_bytes)?;
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use zlib_rs::Strategy;
 
 use super::*;
+use crate::index::append_log::AppendLog;
 use crate::inflate::tests::{Random, deflate};
 use crate::store::tar_write::{END, file_header};
 use crate::store::{Reads, Stores};
@@ -269,6 +270,42 @@ fn a_pass_that_is_stopped_goes_on_and_gives_the_same_index() {
         assert!(summary.resumed_at > 0, "{kind}");
         assert!(std::fs::read(&path).expect("an index") == undisturbed, "{kind}: another index");
     }
+}
+
+#[test]
+fn what_a_crash_right_after_the_end_has_left_is_removed() {
+    let members = members(60, 11);
+    let folder = TestFolder::new("tar_gz_left");
+    let stream = gzip(&tar(&members), 6, Strategy::Default);
+    let parts = split(&folder, &stream, 2);
+    let path = index(&parts).expect("indexed").path;
+    let partial = partial_path(&path);
+    let looks: [&dyn Fn(); 2] = [&|| drop(index(&parts).expect("complete")), &|| {
+        assert_all(&open(&parts), &members, "left");
+    }];
+    for look in looks {
+        std::fs::write(&partial, b"left").expect("written");
+        let locked = AppendLog::open(&partial).expect("as by another process");
+        look();
+        assert!(partial.exists(), "an index that may be in the making");
+        drop(locked);
+        look();
+        assert!(!partial.exists());
+    }
+    // An index that is not complete goes on from it.
+    let (folder, cut) = (TestFolder::new("tar_gz_left_cut"), stream.len() / 4 * 3);
+    let parts = split(&folder, &stream[..cut], 1);
+    index(&parts).expect_err("cut");
+    let partial = partial_path(&beside(&Parts::open(&parts).expect("parts")).expect("a place"));
+    assert!(partial.exists() && open(&parts).damage().is_some() && partial.exists());
+    // One of another archive is left alone.
+    std::fs::remove_file(&partial).expect("removed");
+    index(&parts).expect_err("cut");
+    std::fs::write(&parts[0], &stream).expect("written");
+    assert!(index(&parts).is_ok() && !partial.exists());
+    std::fs::write(&partial, b"left").expect("written");
+    std::fs::write(&parts[0], &stream[..cut]).expect("written");
+    assert!(index(&parts).is_err() && partial.exists());
 }
 
 #[test]
