@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -123,12 +124,33 @@ def test_archives_are_checked_too(tmp_path: Path, write_json: Writer, frames: li
             info = tarfile.TarInfo(name)
             info.size = frames[0].stat().st_size
             archive.addfile(info, io.BytesIO(frames[0].read_bytes()))
-    report, findings = run(write_json([record(frames[0].name)]), images=tar)
-    assert [(it.kind, it.path, it.severity) for it in findings] == [
-        ("leads_out", str(tar), "notice"),
-        ("twice", str(tar), "notice"),
-    ]
-    assert (report.found, report.errors) == (1, 0)
+    stream = gzip.compress(tar.read_bytes(), 1)
+    first, second = (tmp_path / f"images.tar.gz.part_0{k}" for k in range(2))
+    first.write_bytes(stream[: len(stream) // 2])
+    second.write_bytes(stream[len(stream) // 2 :])
+    path = write_json([record(frames[0].name)])
+    for images, place, most in (
+        (tar, tar, tar.stat().st_size),
+        (first, second, second.stat().st_size),
+    ):
+        report, findings = run(path, images=images)
+        assert [(it.kind, it.severity) for it in findings] == [
+            ("leads_out", "notice"),
+            ("twice", "notice"),
+        ]
+        assert (findings[1].path, findings[1].reason) == (
+            str(place),
+            f'"./{frames[0].name}" occurs 2 times: this last one counts',
+        )
+        assert 0 < findings[1].offset < most
+        assert (report.found, report.errors) == (1, 0)
+    index = Path(f"{first}.tfidx")
+    broken = bytearray(index.read_bytes())
+    broken[120] ^= 1  # in the first page
+    index.write_bytes(broken)
+    report, findings = run(path, images=first)
+    assert {(it.kind, it.path) for it in findings if it.sample is None} == {("damaged", str(index))}
+    assert report.samples == 1
 
 
 def test_the_command_prints_and_exits(

@@ -273,7 +273,7 @@ def test_an_archive_that_is_known_in_part_is_not_packed(
     stream = bytearray(gzip.compress(write_tar(tmp_path / "x.tar", images).read_bytes()))
     stream[-6] ^= 1  # the stream's checksum
     path.write_bytes(stream)
-    with pytest.warns(RuntimeWarning, match="is indexed up to byte"):
+    with pytest.warns(RuntimeWarning, match="is indexed up to its end, but not confirmed"):
         ds = textbook_fast.open(corpus, images=path)
     with pytest.raises(textbook_fast.FormatError, match=r"indexed up to here only.*CRC-32"):
         pack(ds, tmp_path / "pack.tar")
@@ -375,7 +375,7 @@ def test_selected_samples_alone_are_packed(
     with_vid = [k for k in range(len(ds)) if any(vid in str(path) for path in ds[k].image_paths)]
     for select, expected in [
         ("1:3", [1, 2]),
-        ("0,4", [0, 4]),
+        ("0, 4", [0, 4]),
         ("-1", [4]),
         (vid, with_vid),
         (f"1:2,{vid}", sorted({1, *with_vid})),
@@ -435,6 +435,22 @@ def test_another_begun_pack_is_refused(
     assert report.resumed > 3
     assert report.members == 40
     assert [data for _, data in members(out)] == list(images.values())
+
+
+def test_what_was_not_made_here_is_not_replaced(
+    tmp_path: Path, corpus: Path, images: dict[str, bytes]
+) -> None:
+    tar = write_tar(tmp_path / "x.tar", images)
+    ds = textbook_fast.open(corpus, images=tar)
+    begun = tmp_path / "pack.tar.part"
+    begun.write_bytes(b"of another program")
+    for out in (tmp_path / "pack.tar", tar, corpus, tmp_path):
+        with pytest.raises(textbook_fast.SourceError, match="it is there already, and stays"):
+            pack(ds, out)
+    assert begun.read_bytes() == b"of another program"
+    assert not (tmp_path / "pack.tar.part.state").exists()
+    begun.write_bytes(b"")
+    assert pack(ds, tmp_path / "pack.tar").members == len(images)
 
 
 def test_without_rights_or_room_the_reason_is_told(

@@ -315,13 +315,15 @@ def test_damage_names_part_and_byte_and_leaves_the_rest_readable(
             index(parts, save_every=0)
         assert caught.value.path == parts[2]
         assert 0 <= caught.value.offset <= os.path.getsize(parts[2])
-        with pytest.warns(RuntimeWarning, match="is indexed up to byte .* only"):
+        state = "its end, but not confirmed" if is_cut else "byte .* only"
+        with pytest.warns(RuntimeWarning, match=f"is indexed up to {state}"):
             ds = textbook_fast.open(path, images=parts[0])
         assert ds[0].image_bytes(0) == members[0][1]
-        with pytest.raises(textbook_fast.ImageNotFoundError, match="only"):
+        missing = f"not found in .*part_00 [(]which is indexed up to {state}"
+        with pytest.raises(textbook_fast.ImageNotFoundError, match=missing):
             ds[0].image_bytes(2)
         assert not ds.archive_info[0]["confirmed"]
-        with pytest.warns(RuntimeWarning, match="only"):
+        with pytest.warns(RuntimeWarning, match=state):
             assert main(["check", str(path), "--images", parts[0]]) == 1
         assert f"error damaged: byte 0 of {parts[0]}" in capsys.readouterr().out
         # The right part comes, and the pass goes on where it was.
@@ -331,6 +333,59 @@ def test_damage_names_part_and_byte_and_leaves_the_rest_readable(
         assert info["resumed_at"] > 0
         store = _core.ImageStore(parts)
         assert all(store.read(name) == content for name, content in members)
+
+
+@pytest.mark.parametrize("at", ["the beginning", "the middle"])
+@pytest.mark.parametrize("shows_in", ["its structure", "the checksum"])
+def test_a_replaced_part_is_taken_up_wherever_the_pass_stood(
+    members: list[tuple[str, bytes]], tmp_path: Path, at: str, shows_in: str
+) -> None:
+    stream = gzip.compress(make_tar(members), 0)  # whose bytes may be any
+    parts = write_parts(tmp_path / "parts", stream, 4)
+    kept, times = Path(parts[1]).read_bytes(), os.stat(parts[1])
+    broken = bytearray(kept)
+    broken[0 if at == "the beginning" else len(kept) // 2 + 5] ^= 1
+    Path(parts[1]).write_bytes(broken)
+    last = Path(parts[3]).read_bytes()
+    if shows_in == "its structure":
+        Path(parts[3]).write_bytes(last[: len(last) // 2])
+    with pytest.raises(textbook_fast.FormatError):
+        index(parts, save_every=0)
+    Path(parts[1]).write_bytes(kept)
+    Path(parts[3]).write_bytes(last)
+    if at == "the middle":  # as a download that keeps the time, which no sample tells
+        os.utime(parts[1], ns=(times.st_atime_ns, times.st_mtime_ns))
+    if at == "the middle" and shows_in == "its structure":
+        with pytest.raises(textbook_fast.FormatError, match="CRC-32"):
+            index(parts, save_every=0)
+    info = index(parts, save_every=0)
+    assert info["confirmed"]
+    undisturbed = index(parts, index=str(tmp_path / "undisturbed.tfidx"))["index"]
+    assert Path(info["index"]).read_bytes() == Path(undisturbed).read_bytes()
+
+
+def test_a_wrong_checksum_says_what_it_means(
+    members: list[tuple[str, bytes]], tmp_path: Path, write_json: Writer
+) -> None:
+    stream = bytearray(gzip.compress(make_tar(members)))
+    stream[-8] ^= 1
+    parts = write_parts(tmp_path / "parts", bytes(stream))
+    with pytest.raises(
+        textbook_fast.FormatError, match=r"CRC-32 is .* any image before .*--sha256"
+    ):
+        index(parts)
+    path = str(write_json([record(members[0][0])]))
+    shown = subprocess.run(
+        [sys.executable, "-m", "textbook_fast", "info", path, "--images", parts[0]],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.stderr.startswith(
+        f"textbook-fast: warning: {parts[0]} is indexed up to its end, but not confirmed: "
+    )
+    assert len(shown.stderr.splitlines()) == 1
+    assert "NOT CONFIRMED" in shown.stdout
 
 
 def test_a_changed_or_missing_part_is_named(
@@ -352,7 +407,9 @@ def test_a_changed_or_missing_part_is_named(
             _core.ImageStore(few)
 
 
-def test_no_rights_and_no_room(members: list[tuple[str, bytes]], tmp_path: Path) -> None:
+def test_no_rights_and_no_room(
+    members: list[tuple[str, bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     parts = write_parts(tmp_path / "parts", gzip.compress(make_tar(members)))
     with pytest.raises(textbook_fast.SourceError, match="cannot write the index"):
         index(parts, index="/proc/none/x.tfidx")
@@ -366,6 +423,10 @@ def test_no_rights_and_no_room(members: list[tuple[str, bytes]], tmp_path: Path)
         try:
             with pytest.raises(textbook_fast.SourceError, match="write") as caught:
                 index(parts, index=str(place))
+            assert main(["index", parts[0]]) == 1
+            assert "--index FILE keeps the index elsewhere" in capsys.readouterr().err
+            assert main(["index", parts[0], "--index", str(place)]) == 1
+            assert "elsewhere" not in capsys.readouterr().err
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, kept)
         assert caught.value.errno == 27  # EFBIG, which stands for a full disk here

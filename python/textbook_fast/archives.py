@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Sequence
 
 from textbook_fast import _core
-from textbook_fast.errors import FormatError
+from textbook_fast.errors import FormatError, SourceError
 from textbook_fast.index_info import ArchiveInfo
 from textbook_fast.threads import check_threads, choose_threads
 
 __all__ = ["index_archives", "read_sums"]
 
+# Why an index cannot be written where it would be kept.
+NO_PLACE = {errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SUM = re.compile(r"(?P<sum>[0-9A-Fa-f]{64}) [ *](?P<name>.+)")
 TAGGED_SUM = re.compile(r"SHA256 \((?P<name>.+)\) = (?P<sum>[0-9A-Fa-f]{64})")
 
@@ -52,10 +55,20 @@ def index_archives(
     count, _ = choose_threads(check_threads(threads))
     path = None if index is None else os.path.abspath(index)
     sums = None if sha256 is None else read_sums(sha256)
-    return [
-        _core.index_archive(list(parts), index=path, rebuild=rebuild, threads=count, sums=sums)
-        for parts in archives
-    ]
+    try:
+        return [
+            _core.index_archive(list(parts), index=path, rebuild=rebuild, threads=count, sums=sums)
+            for parts in archives
+        ]
+    except SourceError as error:
+        if path is not None or error.errno not in NO_PLACE or ".tfidx" not in error.path:
+            raise
+        raise type(error)(
+            f"{error}; --index FILE keeps the index elsewhere: then name FILE beside the "
+            "archive where images are opened",
+            path=error.path,
+            errno=error.errno,
+        ) from None
 
 
 def read_sums(path: str | os.PathLike[str]) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from textbook_fast import _core
 from textbook_fast.dataset import Dataset, PathLike
 from textbook_fast.dataset import open as open_dataset
-from textbook_fast.errors import SourceNotFoundError, TruncatedError
+from textbook_fast.errors import FormatError, SourceNotFoundError, TruncatedError
 from textbook_fast.threads import choose_threads
 
 __all__ = ["CheckReport", "Finding", "check"]
@@ -190,6 +191,15 @@ def _of_archives(store: _core.ImageStore | None) -> Iterator[Finding]:
         if info["damage"] is not None:
             first = info["parts"][0]
             yield Finding("error", "damaged", None, first, 0, None, None, info["damage"])
+        try:
+            faults = _core.audit_tar_gz(store, info["parts"][0])
+        except FormatError as error:
+            faults = []
+            yield Finding(
+                "error", "damaged", None, error.path, error.offset, None, None, error.message
+            )
+        for kind, path, offset, reason in faults:
+            yield Finding("notice", kind, None, path, offset, None, None, reason)
     for path in (path for path, _ in store.archives if path not in compressed):
         for kind, offset, reason in _core.audit_tar(path):
             severity = "error" if kind == "damaged" else "notice"
@@ -233,7 +243,7 @@ def _advise(report: CheckReport, store: _core.ImageStore | None, missing: list[s
         if found:
             report.advice.append(
                 f"{found} of the first {len(missing)} missing images are in {place}: "
-                f"pass --images {place}"
+                f"pass --images {shlex.quote(place)}"
             )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
 import re
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from textbook_fast import _core, cli_archive, cli_look
@@ -35,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = parser.parse_args([_protect(text, options) for text in given])
     try:
-        code: int | None = arguments.run(arguments)
+        with _plain_warnings():
+            code: int | None = arguments.run(arguments)
     except (TextbookError, OSError, ValueError) as error:
         print(f"textbook-fast: {error}", file=sys.stderr)
         return 1
@@ -43,6 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("textbook-fast: interrupted", file=sys.stderr)
         return 130
     return code or 0
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Shows warnings without the line of source code that they come from."""
+    kept = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"textbook-fast: warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = kept
 
 
 def _protect(text: str, options: set[str]) -> str:

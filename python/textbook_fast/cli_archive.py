@@ -357,7 +357,7 @@ def _selected(ds: Dataset, text: str) -> list[int]:
     """The samples that ``A:B``, ``1,5,9`` or ids of videos mean, separated by commas."""
     vids: set[str] = set()
     chosen: set[int] = set()
-    for part in text.split(","):
+    for part in map(str.strip, text.split(",")):
         bounds = re.fullmatch(r"(-?\d*):(-?\d*)", part)
         if bounds:
             first, last = (int(bound) if bound else None for bound in bounds.groups())

@@ -52,6 +52,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(images::load_images, module)?)?;
     module.add_function(wrap_pyfunction!(images::read_images, module)?)?;
     module.add_function(wrap_pyfunction!(tar::audit_tar, module)?)?;
+    module.add_function(wrap_pyfunction!(tar::audit_tar_gz, module)?)?;
     module.add_function(wrap_pyfunction!(tar::list_tar, module)?)?;
     module.add_function(wrap_pyfunction!(images::parse_keyframe_name, module)?)?;
     module.add_function(wrap_pyfunction!(jpeg::decode_jpeg, module)?)?;

@@ -128,6 +128,6 @@ impl Search {
         let parts = self.files.bind(py).get().parts();
         let Some(part) = parts.files().first() else { return };
         let title = Title { verb: "searching", path: part.source.path(), shows_progress: true };
-        show(state.bar.get_or_insert_with(|| new_bar(&title)), &self.progress);
+        show(state.bar.get_or_insert_with(|| new_bar(&title, &self.progress)), &self.progress);
     }
 }

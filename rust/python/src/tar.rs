@@ -1,5 +1,6 @@
 //! Tar files for Python, as they are: their members, one after the other.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use textbook_core::source::{Access, Source};
 use textbook_core::store::{End, Kind, audit, scan};
 
 use crate::errors::to_pyerr;
+use crate::images::ImageStore;
 use crate::watch::{Title, watched};
 
 struct Listed {
@@ -66,6 +68,25 @@ pub fn audit_tar(py: Python<'_>, path: PathBuf) -> PyResult<Vec<(&'static str, u
     };
     let faults = watched(py, &title, &state, work)?;
     Ok(faults.into_iter().map(|fault| (fault.kind, fault.offset, fault.reason)).collect())
+}
+
+/// What is odd in a compressed archive of a store: `(kind, path, offset, reason)`.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "as Python hands it over")]
+pub fn audit_tar_gz(
+    py: Python<'_>,
+    store: &ImageStore,
+    first: PathBuf,
+) -> PyResult<Vec<(&'static str, OsString, u64, String)>> {
+    let Some(archive) = store.store().compressed(&first) else { return Ok(Vec::new()) };
+    let state = Arc::new(Progress::default());
+    let title = Title { verb: "walking", path: &first, shows_progress: true };
+    let work = {
+        let state = Arc::clone(&state);
+        move || archive.audit(&state)
+    };
+    let faults = watched(py, &title, &state, work)?.into_iter();
+    Ok(faults.map(|(path, fault)| (fault.kind, path.into(), fault.offset, fault.reason)).collect())
 }
 
 pub fn kind_name(kind: Kind) -> &'static str {

@@ -63,7 +63,7 @@ pub fn watched<T: Send + 'static>(
             interrupted = Some(error);
         }
         if title.shows_progress && begin.elapsed() > PATIENCE {
-            show(bar.get_or_insert_with(|| new_bar(title)), progress);
+            show(bar.get_or_insert_with(|| new_bar(title, progress)), progress);
         }
     };
     // Its result came through the channel.
@@ -81,9 +81,10 @@ pub fn watched<T: Send + 'static>(
     }
 }
 
-/// On standard error, and only on a terminal.
-pub fn new_bar(title: &Title<'_>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+/// On standard error, and only on a terminal. Its rate is that of what comes from here on:
+/// what an earlier pass has done took no time of this one.
+pub fn new_bar(title: &Title<'_>, progress: &Progress) -> ProgressBar {
+    let bar = ProgressBar::hidden();
     let template = "{prefix} {msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
@@ -91,6 +92,9 @@ pub fn new_bar(title: &Title<'_>) -> ProgressBar {
     let name = title.path.file_name().unwrap_or_default();
     bar.set_prefix(title.verb);
     bar.set_message(name.to_string_lossy().into_owned());
+    show(&bar, progress);
+    bar.reset_eta();
+    bar.set_draw_target(ProgressDrawTarget::stderr());
     bar
 }
 

@@ -4,6 +4,8 @@
 
 use super::{Broken, History, Inflater, Output, Stop};
 
+/// A member's header begins so.
+const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 /// A header longer than this is refused: names and comments are short.
 pub(crate) const MAX_HEADER: usize = 64 << 10;
 
@@ -76,6 +78,11 @@ impl Gzip {
                     match header_length(rest) {
                         Ok(Some(length)) => *bit += length * 8,
                         Ok(None) => return Ok(Event::Input),
+                        Err(_) if !is_first && !rest.starts_with(&MAGIC) => {
+                            let reason = "bytes that are no gzip follow the stream's end: \
+                                          perhaps another file was put behind it";
+                            return Err(Broken { reason, bit: *bit });
+                        }
                         Err(reason) => return Err(Broken { reason, bit: *bit }),
                     }
                     self.inflater.restart();
@@ -109,9 +116,8 @@ pub(crate) fn header_length(bytes: &[u8]) -> Result<Option<usize>, &'static str>
     const HAS_EXTRA: u8 = 4;
     const HAS_NAME: u8 = 8;
     const HAS_COMMENT: u8 = 16;
-    let magic = [0x1f, 0x8b, 8];
-    let known = bytes.len().min(magic.len());
-    if bytes.get(..known) != magic.get(..known) {
+    let known = bytes.len().min(MAGIC.len());
+    if bytes.get(..known) != MAGIC.get(..known) {
         return Err("no gzip header: it begins with 1f 8b 08");
     }
     let Some(&flags) = bytes.get(3) else { return Ok(None) };

@@ -124,6 +124,13 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// A file that was not made here is never replaced.
+fn is_there(path: &Path) -> Error {
+    let reason = "it is there already, and stays: choose another name for the tar";
+    let source = std::io::Error::new(ErrorKind::AlreadyExists, reason);
+    Error::Io { path: path.to_owned(), action: "write", source }
+}
+
 impl Pack {
     /// Begins the pack `out`, or goes on with it. `plan` stands for what shall be in it and
     /// in which order: one that was begun with another plan is refused. `None` where it is
@@ -137,8 +144,11 @@ impl Pack {
                 let _ = std::fs::remove_file(&state);
                 return Ok(None);
             }
-            let source = ErrorKind::AlreadyExists.into();
-            return Err(Error::Io { path: out.to_owned(), action: "write", source });
+            return Err(is_there(out));
+        }
+        let is_other = |file: std::fs::Metadata| file.len() > 0 && !state.exists();
+        if std::fs::metadata(&part).is_ok_and(is_other) {
+            return Err(is_there(&part));
         }
         let open =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part);

@@ -158,7 +158,10 @@ impl Stores {
         self.stores.iter().flat_map(|store| match store {
             Store::Directory(_) => Vec::new(),
             Store::Tar(store) => store.damages().collect(),
-            Store::TarGz(store) => store.damage().into_iter().collect(),
+            Store::TarGz(store) => {
+                let first = store.first_part().display();
+                store.damage().map(|damage| format!("{first} {damage}")).into_iter().collect()
+            }
         })
     }
 

@@ -98,11 +98,7 @@ impl Tar {
     /// What is wrong with archives as a whole, in words.
     pub fn damages(&self) -> impl Iterator<Item = String> {
         self.archives.iter().filter_map(|archive| {
-            let TarFault { offset, reason } = archive.damage.as_ref()?;
-            let path = archive.source.path().display();
-            Some(format!(
-                "{path} is damaged at byte {offset}, members after that are not known: {reason}"
-            ))
+            Some(format!("{} {}", archive.source.path().display(), archive.damage()?))
         })
     }
 
@@ -223,16 +219,12 @@ impl Tar {
         if let Some(error) = unfit {
             return Err(error);
         }
-        let damages: Vec<String> = self.damages().collect();
-        let places = if damages.is_empty() {
-            self.archives
-                .iter()
-                .map(|archive| archive.source.path().display().to_string())
-                .collect()
-        } else {
-            damages
+        let place = |archive: &Archive| {
+            let damage =
+                archive.damage().map_or(String::new(), |damage| format!(" (which {damage})"));
+            format!("{}{damage}", archive.source.path().display())
         };
-        Err(StoreError::Missing { places })
+        Err(StoreError::Missing { places: self.archives.iter().map(place).collect() })
     }
 
     /// The keys that a path can have in an archive, the likely ones first.
@@ -288,6 +280,12 @@ enum Match {
 }
 
 impl Archive {
+    /// What is wrong with it as a whole, in words that go on after its name.
+    fn damage(&self) -> Option<String> {
+        let TarFault { offset, reason } = self.damage.as_ref()?;
+        Some(format!("is damaged at byte {offset}, members after that are not known: {reason}"))
+    }
+
     fn unreadable(&self, entry: &Entry, name: &[u8], reason: String) -> StoreError {
         let place = format!(
             "{}, member {:?} at byte {}",

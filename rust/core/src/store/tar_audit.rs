@@ -41,17 +41,7 @@ pub fn audit(path: &Path, progress: &Progress) -> Result<Vec<ArchiveFault>> {
         }
         Ok(())
     })?;
-    places.sort_unstable();
-    for group in places.chunk_by(|one, other| one.0 == other.0) {
-        let [.., before, last] = group else { continue };
-        let name = name_at(&source, last.1, last.2)?;
-        if plain_name(&name_at(&source, before.1, before.2)?) == plain_name(&name) {
-            let count = group.len();
-            faults.tell("twice", last.1, || {
-                format!("{} occurs {count} times: this last one counts", shown(&name))
-            });
-        }
-    }
+    faults.tell_doubles(places, |start, data| name_at(&source, start, data))?;
     match end {
         End::Marked => {}
         End::Unmarked => faults.tell("no_end", source.size(), || {
@@ -65,30 +55,62 @@ pub fn audit(path: &Path, progress: &Progress) -> Result<Vec<ArchiveFault>> {
 }
 
 fn look(member: &Member<'_>, faults: &mut Faults) {
-    let name = || shown(member.name);
-    let (kind, reason) = match member.kind {
-        Kind::Sparse => ("sparse", "is stored as a sparse file, which is not read"),
-        Kind::Special => ("special", "is no regular file"),
-        _ if member.name.starts_with(b"/") => ("absolute", "is an absolute name"),
-        _ if member.name.split(|&byte| byte == b'/').any(|part| part == b"..") => {
-            ("leads_out", "leads out of the folder that it would be unpacked in")
-        }
-        _ => return,
-    };
-    faults.tell(kind, member.start, || format!("{} {reason}", name()));
+    match member.kind {
+        Kind::Sparse => faults.tell_of(SPARSE, member.start, member.name),
+        Kind::Special => faults.tell_of(SPECIAL, member.start, member.name),
+        _ => faults.look_at_name(member.start, member.name),
+    }
 }
+
+pub(super) const SPARSE: (&str, &str) = ("sparse", "is stored as a sparse file, which is not read");
+pub(super) const SPECIAL: (&str, &str) = ("special", "is no regular file");
+pub(super) const TOO_LARGE: (&str, &str) = ("too_large", "has more bytes than any image");
 
 fn shown(name: &[u8]) -> String {
     format!("{:?}", String::from_utf8_lossy(name))
 }
 
 #[derive(Default)]
-struct Faults {
+pub(super) struct Faults {
     kept: Vec<ArchiveFault>,
     counts: BTreeMap<&'static str, (u64, u64)>,
 }
 
 impl Faults {
+    pub fn tell_of(&mut self, (kind, reason): (&'static str, &str), offset: u64, name: &[u8]) {
+        self.tell(kind, offset, || format!("{} {reason}", shown(name)));
+    }
+
+    pub fn look_at_name(&mut self, offset: u64, name: &[u8]) {
+        if name.starts_with(b"/") {
+            self.tell_of(("absolute", "is an absolute name"), offset, name);
+        } else if name.split(|&byte| byte == b'/').any(|part| part == b"..") {
+            let reason = "leads out of the folder that it would be unpacked in";
+            self.tell_of(("leads_out", reason), offset, name);
+        }
+    }
+
+    /// Tells of names that occur twice. Of each member: the hash of its name, where it
+    /// begins, and what else `name_at` needs.
+    pub fn tell_doubles<P: Copy + Ord>(
+        &mut self,
+        mut members: Vec<(u64, u64, P)>,
+        name_at: impl Fn(u64, P) -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        members.sort_unstable();
+        for group in members.chunk_by(|one, other| one.0 == other.0) {
+            let [.., before, last] = group else { continue };
+            let name = name_at(last.1, last.2)?;
+            if plain_name(&name_at(before.1, before.2)?) == plain_name(&name) {
+                let count = group.len();
+                self.tell("twice", last.1, || {
+                    format!("{} occurs {count} times: this last one counts", shown(&name))
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, kind: &'static str, offset: u64, reason: impl FnOnce() -> String) {
         let (count, last) = self.counts.entry(kind).or_default();
         (*count, *last) = (count.saturating_add(1), offset);
@@ -97,7 +119,7 @@ impl Faults {
         }
     }
 
-    fn finish(mut self) -> Vec<ArchiveFault> {
+    pub fn finish(mut self) -> Vec<ArchiveFault> {
         for (kind, (count, offset)) in self.counts {
             let more = count.saturating_sub(MOST);
             if more > 0 {

@@ -61,8 +61,13 @@ pub(super) struct Built {
 pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress) -> Result<Built> {
     progress.begin(parts.size());
     let mut partial = Partial::open(&partial_path(path), plan.is_new, || parts.ids())?;
+    if let Some(number) = parts.first_changed(&partial.parts)? {
+        // The damaged part was replaced, or an earlier one.
+        let start = parts.starts()[number];
+        partial.rewind(|point| point.bit / 8 <= start)?;
+    }
     let mut walker = match &partial.resume {
-        Some(resume) => resume_at(parts, &partial, resume)?,
+        Some(resume) => resume_at(parts, resume)?,
         None => Walker::new(parts),
     };
     partial.know(parts.ids()?)?;
@@ -87,11 +92,14 @@ pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress
     let (mut last, met) = (std::mem::take(&mut pass.page), pass.met);
     parts.check_unchanged()?;
     let mut ends = (walker.offset(), walker.stream_bit().div_ceil(8));
+    // Where the sums tell which part is damaged, what comes before it can be trusted.
+    let wrong_since = walker.wrong_since.filter(|_| wrong.is_none());
     let damage = match (result, wrong) {
         (_, Some((part, error))) => {
             // What was found in the wrong part is forgotten, so that the next pass goes on
             // before it.
-            partial.rewind(parts.starts()[part])?;
+            let start = parts.starts()[part];
+            partial.rewind(|point| point.bit / 8 <= start)?;
             last.clear();
             let point = partial.resume.as_ref().map(|resume| &resume.point);
             ends = point.map_or((0, 0), |point| (point.offset, point.bit / 8));
@@ -116,6 +124,10 @@ pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress
         return Err(damage.unwrap_or_else(empty));
     }
     index_file::write(path, &mut partial, &last, about)?;
+    if let Some(begin) = wrong_since {
+        // Any part may be the damaged one, so the next pass trusts none.
+        partial.rewind(|point| point.offset <= begin)?;
+    }
     if damage.is_none() {
         partial.remove()?;
     }
@@ -123,9 +135,8 @@ pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress
 }
 
 /// A walker at the point, if the archive up to there is what it was.
-fn resume_at<'a>(parts: &'a Parts, partial: &Partial, resume: &Resume) -> Result<Walker<'a>> {
+fn resume_at<'a>(parts: &'a Parts, resume: &Resume) -> Result<Walker<'a>> {
     let byte = resume.point.bit / 8;
-    parts.check_ids_before(&partial.parts, byte)?;
     if tail_hash(parts, &resume.point)? != resume.tail {
         return Err(parts.changed_at(
             byte.saturating_sub(1),

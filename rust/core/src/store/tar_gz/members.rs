@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::index_file::IndexFile;
-use super::page::{Content, Place, Refused, Start};
+use super::page::{Content, Entry, Place, Refused, Start};
 use super::parts::Parts;
 use super::{TarGz, lost, read, words};
 use crate::error::{Error, Result};
@@ -91,10 +91,7 @@ impl TarGz {
 
     /// The member of this number. The inner error says why there are no bytes to be had.
     pub fn member(&self, number: u32) -> Result<std::result::Result<ArchiveMember, String>> {
-        let entry = self.entry(number).map_err(|error| self.broken_index(&error))?;
-        let Some(entry) = entry else {
-            return Err(self.broken_index(&StoreError::Missing { places: Vec::new() }));
-        };
+        let entry = self.known_entry(number)?;
         let shown = || format!("{}: member {:?}", self.first_part().display(), lossy(&entry.name));
         let name = plain_name(&entry.name).into_owned();
         if leads_out(&name) || name.is_empty() {
@@ -117,6 +114,16 @@ impl TarGz {
             }
             Content::Refused(reason) => Err(refused(reason)),
         })
+    }
+
+    /// The name and the content of a member that the index has to know.
+    pub(super) fn known(&self, number: u32) -> Result<(Vec<u8>, Content)> {
+        self.known_entry(number).map(|Entry { name, content }| (name, content))
+    }
+
+    fn known_entry(&self, number: u32) -> Result<Entry> {
+        let entry = self.entry(number).map_err(|error| self.broken_index(&error))?;
+        entry.ok_or_else(|| self.broken_index(&StoreError::Missing { places: Vec::new() }))
     }
 
     fn broken_index(&self, error: &StoreError) -> Error {

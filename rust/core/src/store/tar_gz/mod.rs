@@ -3,6 +3,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "lengths of buffers, fields of a few bits")]
 
+mod audit;
 mod build;
 mod clip_name;
 mod expected;
@@ -294,19 +295,17 @@ impl TarGz {
         self.parts.identities()
     }
 
-    /// What is wrong with the archive as a whole, in words.
+    /// What is wrong with the archive as a whole, in words that go on after its name.
     #[must_use]
     pub fn damage(&self) -> Option<String> {
         let about = &self.index.about;
-        (!about.damage.is_empty()).then(|| {
-            format!(
-                "{} is indexed up to byte {} of {} only; members after that are not known: {}",
-                self.parts.first().display(),
-                about.stream_bytes,
-                self.parts.size(),
-                about.damage
-            )
-        })
+        let (end, size) = (about.stream_bytes, self.parts.size());
+        let state = if end < size {
+            format!("is indexed up to byte {end} of {size} only; members after that are not known")
+        } else {
+            "is indexed up to its end, but not confirmed".to_owned()
+        };
+        (!about.damage.is_empty()).then(|| format!("{state}: {}", about.damage))
     }
 
     /// Reads the image of this path into `bytes`, whose content is replaced.
@@ -393,7 +392,8 @@ impl TarGz {
                 return Ok(entry);
             }
         }
-        let place = self.damage().unwrap_or_else(|| self.parts.first().display().to_string());
+        let damage = self.damage().map_or(String::new(), |damage| format!(" (which {damage})"));
+        let place = format!("{}{damage}", self.parts.first().display());
         Err(StoreError::Missing { places: vec![place] })
     }
 

@@ -60,7 +60,7 @@ impl Partial {
             resume: None,
             summed: None,
         };
-        if is_new || !partial.load(u64::MAX)? {
+        if is_new || !partial.load(|_| true)? {
             (partial.resume, partial.summed) = (None, None);
             partial.set_pages(Vec::new());
             partial.parts = parts()?;
@@ -70,14 +70,14 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Forgets all after the last point at or before a byte of the stream.
-    pub fn rewind(&mut self, byte: u64) -> Result<()> {
-        self.load(byte).map(drop)
+    /// Forgets all from the first point on that does not count.
+    pub fn rewind(&mut self, counts: impl Fn(&Point) -> bool) -> Result<()> {
+        self.load(counts).map(drop)
     }
 
-    /// Reads the entries up to the last point at or before a byte of the stream; whether
-    /// there are any that fit.
-    fn load(&mut self, byte: u64) -> Result<bool> {
+    /// Reads the entries up to the first point that does not count; whether there are any
+    /// that fit.
+    fn load(&mut self, counts: impl Fn(&Point) -> bool) -> Result<bool> {
         let mut parts = None;
         let mut pages = Vec::new();
         // What follows the last point is built again.
@@ -94,7 +94,7 @@ impl Partial {
                 b'P' => pages.push((place, crc32c::crc32c(bytes))),
                 b'R' => {
                     let found = decode_resume(bytes);
-                    let Some(found) = found.filter(|found| found.point.bit / 8 <= byte) else {
+                    let Some(found) = found.filter(|found| counts(&found.point)) else {
                         return false;
                     };
                     summed = sums;

@@ -169,14 +169,16 @@ impl Parts {
         }
     }
 
+    /// The part that a place of the stream lies in, and which byte of the part it is.
+    pub fn place_of(&self, offset: u64) -> (&Path, u64) {
+        let number = self.number_of(offset);
+        (&self.paths[number], offset.saturating_sub(self.starts[number]))
+    }
+
     /// An error at a place of the stream, told as one of the part it lies in.
     pub fn error_at(&self, offset: u64, reason: &str) -> Error {
-        let number = self.number_of(offset);
-        Error::Format {
-            path: self.paths[number].clone(),
-            offset: offset.saturating_sub(self.starts[number]),
-            reason: reason.to_owned(),
-        }
+        let (path, offset) = self.place_of(offset);
+        Error::Format { path: path.to_owned(), offset, reason: reason.to_owned() }
     }
 
     pub fn check_unchanged(&self) -> Result<()> {
@@ -235,18 +237,36 @@ impl Parts {
                 });
             };
             let Some(file) = file else { continue };
-            let Identity { size, mtime_ns, .. } = file.identity();
-            let what = if size != known.size {
-                format!("it had {} bytes and has {size}", known.size)
-            } else if mtime_ns != known.mtime_ns && sidecar::content_hash(file)? != known.hash {
-                "its content is another one".to_owned()
-            } else {
-                continue;
-            };
-            return Err(self.changed_at(self.starts[number], &what));
+            if let Some(what) = difference(file, known)? {
+                return Err(self.changed_at(self.starts[number], &what));
+            }
         }
         Ok(())
     }
+
+    /// The first part that is not what it was.
+    pub fn first_changed(&self, known: &[PartId]) -> Result<Option<usize>> {
+        for (number, (file, known)) in self.files.iter().zip(known).enumerate() {
+            if let Some(file) = file
+                && difference(file, known)?.is_some()
+            {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What is different about a part, in words; `None` where nothing is.
+fn difference(file: &Source, known: &PartId) -> Result<Option<String>> {
+    let Identity { size, mtime_ns, .. } = file.identity();
+    Ok(if size != known.size {
+        Some(format!("it had {} bytes and has {size}", known.size))
+    } else if mtime_ns != known.mtime_ns && sidecar::content_hash(file)? != known.hash {
+        Some("its content is another one".to_owned())
+    } else {
+        None
+    })
 }
 
 fn id_of(file: &Source) -> Result<PartId> {

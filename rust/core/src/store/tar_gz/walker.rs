@@ -76,6 +76,9 @@ pub(super) struct Walker<'a> {
     trailers: Trailers,
     crc: crc32fast::Hasher,
     length: u64,
+    /// Where the gzip member began in the tar whose checksum was wrong: nothing after that
+    /// can be trusted.
+    pub wrong_since: Option<u64>,
     /// Members that are complete, in the order of the archive.
     pub found: VecDeque<Entry>,
 }
@@ -192,6 +195,7 @@ impl<'a> Walker<'a> {
             trailers,
             crc: crc32fast::Hasher::new(),
             length: 0,
+            wrong_since: None,
             found: VecDeque::new(),
         }
     }
@@ -491,10 +495,15 @@ impl<'a> Walker<'a> {
             return Err(self.error("a gzip member that began before ends"));
         }
         let found = std::mem::take(&mut self.crc).finalize();
+        if found != crc || self.length as u32 != length {
+            self.wrong_since = Some(self.offset().saturating_sub(self.length));
+        }
         if found != crc {
             return Err(self.error(&format!(
                 "the stream's CRC-32 is {crc:08x}, its data has {found:08x}: \
-                 a part is damaged, or parts are in the wrong order"
+                 a part is damaged, or parts are in the wrong order, and any image before \
+                 this place may be a wrong one; with the parts' SHA-256 sums, \
+                 textbook-fast index --sha256 FILE tells which part it is"
             )));
         }
         if self.length as u32 != length {
