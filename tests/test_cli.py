@@ -123,6 +123,9 @@ def test_wrong_calls(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench"]) == 1
     assert main(["bench", corpus, "--synthetic", "3"]) == 1
     assert main(["info", "/nowhere.json"]) == 1
+    capsys.readouterr()
+    assert main(["index", str(Path(corpus).parent)]) == 1
+    assert "there is nothing to index in" in capsys.readouterr().err
     for wrong in (["show", corpus], ["dance"], []):
         with pytest.raises(SystemExit) as caught:
             main(wrong)

@@ -175,7 +175,13 @@ def test_the_command_extracts(
     assert files_below(tmp_path / "3") == images
     assert main([*base, str(tmp_path / "4"), "--vid", "nobody"]) == 1
     assert main([*base, str(tmp_path / "5"), "--sample", "99"]) == 1
-    os.unlink(tmp_path / "x.tar")
+    broken = tmp_path / "broken.json"
+    broken.write_bytes(b'[{"images": [5]},' + corpus.read_bytes().lstrip().removeprefix(b"["))
+    capsys.readouterr()
+    base[1] = str(broken)
+    assert main([*base, str(tmp_path / "6"), "--all"]) == 1
+    assert files_below(tmp_path / "6") == images
+    assert "sample 0 " in capsys.readouterr().err
 
 
 # --- pack

@@ -152,6 +152,10 @@ def _print_json(value: object) -> None:
 def _index(arguments: argparse.Namespace) -> None:
     paths = expand([_plain(path) for path in arguments.paths])
     archives, files = _core.group_archives(paths)
+    if not archives and not files:
+        raise ValueError(
+            f"there is nothing to index in {', '.join(paths)}: no JSON file and no gzipped tar"
+        )
     rebuild, threads = arguments.rebuild, arguments.threads
     if arguments.sha256 is not None and not archives:
         raise ValueError("--sha256 gives the sums of an archive's parts, and there is no archive")

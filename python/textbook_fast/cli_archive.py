@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 from textbook_fast import _core
 from textbook_fast.archives import index_archives
@@ -218,17 +218,19 @@ def _print_summary(report: CheckReport) -> None:
 def _extract(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
     ds = open_dataset(plain(arguments.path), images=arguments.images)
     line = ProgressLine("extracting", "samples")
-    images: Iterator[str]
+    broken: list[str] = []
+    if arguments.vid is not None or arguments.all:
+        samples: Sequence[int] = range(len(ds))
+    else:
+        samples = [ds[index].index for index in arguments.sample]
+    images = images_of(ds, samples, lambda done: line.tell(done, len(samples)), broken.append)
     if arguments.vid is not None:
         vid = plain(arguments.vid)
-        every = images_of(ds, range(len(ds)), lambda done: line.tell(done, len(ds)))
-        images = (path for path in every if _vid(path) == vid)
-    elif arguments.all:
-        images = images_of(ds, range(len(ds)), lambda done: line.tell(done, len(ds)))
-    else:
-        images = images_of(ds, [ds[index].index for index in arguments.sample])
+        images = (path for path in images if _vid(path) == vid)
     report = extract(ds, images, arguments.out)
     line.clear()
+    for reason in broken:
+        report.fail(reason)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(report)))
     else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from textbook_fast import _core
-from textbook_fast.errors import ImageError, SourceError
+from textbook_fast.errors import ImageError, RecordError, SourceError
 from textbook_fast.threads import choose_threads
 
 __all__ = ["ExtractReport", "extract", "images_of", "member_name", "read_together"]
@@ -73,7 +73,10 @@ def member_name(path: str) -> str:
 
 
 def images_of(
-    ds: Any, samples: Iterable[int], done: Callable[[int], object] = lambda _: None
+    ds: Any,
+    samples: Iterable[int],
+    done: Callable[[int], object] = lambda _: None,
+    fail: Callable[[str], object] | None = None,
 ) -> Iterator[str]:
     """The paths of the images of these samples, each image once, in their order.
 
@@ -81,10 +84,21 @@ def images_of(
         ds: The dataset.
         samples: Indices of it.
         done: Is called with how many samples were looked at.
+        fail: Is told what is wrong with a broken record, which is then passed over.
+
+    Raises:
+        RecordError: A record is broken, and there is no `fail`.
     """
     seen: set[int] = set()  # of hashes: 6.5M names would be a gigabyte
     for number, index in enumerate(samples):
-        for path in ds[index].image_paths:
+        try:
+            paths = ds[index].image_paths
+        except RecordError as error:
+            if fail is None:
+                raise
+            fail(str(error))
+            continue
+        for path in paths:
             if path is None:
                 continue
             key = hash(path.rpartition("/")[2] if _core.parse_keyframe_name(path) else path)

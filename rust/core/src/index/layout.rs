@@ -169,7 +169,9 @@ pub(super) fn name_of(head: &[u8]) -> String {
         }
     }
     if head.get(257..262) == Some(b"ustar") {
-        return "this is a tar archive: images are given as images=".to_owned();
+        return "this is a tar archive: give it as images= or --images; \
+                a plain tar needs no index to be made before"
+            .to_owned();
     }
     format!("this begins with '{}'", head[..head.len().min(8)].escape_ascii())
 }
