@@ -12,6 +12,7 @@ from conftest import Writer, record
 
 import textbook_fast
 from textbook_fast.cli import main
+from textbook_fast.cli_archive import ProgressLine
 
 
 @pytest.fixture
@@ -130,6 +131,21 @@ def test_wrong_calls(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as caught:
             main(wrong)
         assert caught.value.code == 2
+
+
+def test_progress_is_that_of_this_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("textbook_fast.cli_archive.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    line = ProgressLine("packing", "bytes")
+    for seconds, done in [(1, 600_000_000), (2, 650_000_000), (11, 700_000_000)]:
+        clock[0] = seconds
+        line.tell(done, 4_300_000_000)
+    shown = capsys.readouterr().err.split("\r\x1b[K")
+    assert shown[1] == "packing: 600 of 4,300 MB"
+    assert shown[-1] == "packing: 700 of 4,300 MB, 10.0 MB/s, 0:06:00 left"
 
 
 def test_help_has_an_example_each(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime as dt
 import json
 import os
 import re
@@ -139,19 +140,28 @@ class ProgressLine:
     """How far a command is, on one line of a terminal; nothing elsewhere."""
 
     def __init__(self, verb: str, unit: str) -> None:
-        self._verb, self._unit = verb, unit
+        self._verb = verb
+        self._scale, self._unit = (1e6, "MB") if unit == "bytes" else (1.0, unit)
+        self._first: int | None = None
         self._begin = self._told = time.monotonic()
         self._is_shown = sys.stderr.isatty()
         self._has_line = False
 
     def tell(self, done: int, total: int) -> None:
-        """Shows how much is done, and about how long the rest will take."""
+        """Shows how much is done, how fast, and about how long the rest will take."""
         now = time.monotonic()
+        if self._first is None:
+            # What an earlier call has done took no time of this one.
+            self._first, self._begin = done, now
         if not self._is_shown or now - self._told < TICK_SECONDS:
             return
         self._told = now
-        left = (now - self._begin) / max(done, 1) * (total - done)
-        line = f"{self._verb}: {done:,} of {total:,} {self._unit}, {left:,.0f} s left"
+        line = f"{self._verb}: {done / self._scale:,.0f} of {total / self._scale:,.0f} {self._unit}"
+        new = done - self._first
+        if new > 0 and now > self._begin:
+            rate = new / (now - self._begin)
+            left = dt.timedelta(seconds=round(min((total - done) / rate, 1e9)))
+            line += f", {rate / self._scale:,.1f} {self._unit}/s, {left} left"
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
         self._has_line = True
 
@@ -274,7 +284,7 @@ def _pack(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
     there = os.path.getsize(begun) if os.path.exists(begun) else 0
     if needed is not None:
         print(
-            f"needs about {needed / 1e9:,.2f} GB more than the images take now; "
+            f"needs about {max(needed - there, 0) / 1e9:,.2f} GB more than is taken now; "
             f"{room / 1e9:,.2f} GB are free in {folder}",
             file=sys.stderr,
         )

@@ -117,13 +117,17 @@ def pack(
 def bytes_needed(ds: Dataset, order: Order, samples: Sequence[int] | None) -> int | None:
     """About how many bytes the pack will have; None where that is not known beforehand.
 
-    The sum of the archives' lengths, or an estimate from some of the samples.
+    The sum of the lengths of the tars, of compressed ones as they are unpacked, or an
+    estimate from some of the samples.
     """
     store = ds._reader.store  # noqa: SLF001
     if order == "archive" and samples is None:
         if any(os.path.isdir(place) for place in store.places):
             return None
-        return sum(size for _, (_, _, size, _) in store.archives)
+        infos = store.archive_infos
+        compressed = {part for info in infos for part in info["parts"]}
+        plain = (size for path, (_, _, size, _) in store.archives if path not in compressed)
+        return sum(info["tar_bytes"] for info in infos) + sum(plain)
     chosen = range(len(ds)) if samples is None else samples
     probed = random.Random(0).sample(chosen, min(PROBED_SAMPLES, len(chosen)))  # noqa: S311
     total = 0
