@@ -27,6 +27,8 @@ from conftest import Writer, record
 import textbook_fast
 from textbook_fast import _core
 from textbook_fast.cli import main
+from textbook_fast.extract import extract
+from textbook_fast.pack import pack
 
 PART = "set.tar.gz.part_{:02}"
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
@@ -386,6 +388,54 @@ def test_a_wrong_checksum_says_what_it_means(
     )
     assert len(shown.stderr.splitlines()) == 1
     assert "NOT CONFIRMED" in shown.stdout
+
+
+def test_images_read_together_have_errors_of_their_own(
+    members: list[tuple[str, bytes]], tmp_path: Path, write_json: Writer
+) -> None:
+    stream = gzip.compress(make_tar(members))
+    parts = write_parts(tmp_path / "parts", stream)
+    index(parts)
+    broken, stat = Path(parts[1]), os.stat(parts[1])
+    data = bytearray(broken.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 64] = bytes(64)
+    broken.write_bytes(data)
+    os.utime(broken, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    names = [name for name, _ in members]
+    path = write_json([record(*names)])
+    # By itself each image tells what is wrong with it: the part, and the byte.
+    store = _core.ImageStore(parts)
+    wrong: dict[str, str] = {}
+    for name, content in members:
+        try:
+            assert store.read(name) == content
+        except textbook_fast.ImageError as error:
+            wrong[name] = error.reason
+    assert 0 < len(wrong) < len(names)
+    assert all(PART.format(1) in reason and "byte" in reason for reason in wrong.values())
+    for threads in (1, 2):
+        ds = textbook_fast.open(path, images=parts[0], on_error="mark", threads=threads)
+        images = [image for image in ds[0].images if image is not None]
+        for name, image in zip(names, images, strict=True):
+            if name not in wrong:
+                assert isinstance(image, np.ndarray), name
+                continue
+            assert (image.image, image.reason, image.sample) == (name, wrong[name], 0)
+            assert ds[0].image_paths[image.position] == name
+        read = _core.read_images(store, names, threads)
+        for (name, content), one in zip(members, read, strict=True):
+            reason = one.reason if isinstance(one, textbook_fast.ImageError) else None
+            assert reason == wrong.get(name)
+            assert name in wrong or one == content
+    report = pack(ds, tmp_path / "out.tar", order="sample")
+    assert report.failed == len(wrong)
+    with tarfile.open(tmp_path / "out.tar") as packed:
+        assert len(packed.getnames()) == len(names) - len(wrong)
+    report_of_files = extract(ds, names, tmp_path / "files")
+    assert (report_of_files.written, report_of_files.failed) == (
+        report.members - len(wrong),
+        len(wrong),
+    )
 
 
 def test_a_changed_or_missing_part_is_named(
