@@ -458,6 +458,35 @@ def test_what_was_not_made_here_is_not_replaced(
     assert pack(ds, tmp_path / "pack.tar").members == len(images)
 
 
+def test_a_folder_is_packed_without_archives_indexes_and_the_pack_itself(
+    tmp_path: Path, corpus: Path, images: dict[str, bytes]
+) -> None:
+    some = dict(list(images.items())[:9])
+    folder = write_folder(tmp_path / "images", some)
+    rest = {name: data for name, data in images.items() if name not in some}
+    stream = gzip.compress(write_tar(tmp_path / "x.tar", rest).read_bytes())
+    for k, piece in enumerate((stream[:50_000], stream[50_000:])):
+        (folder / f"x.tar.gz.part_{k:02}").write_bytes(piece)
+    ds = textbook_fast.open(corpus, images=folder)
+    assert (folder / "x.tar.gz.part_00.tfidx").exists()
+    out = folder / "pack.tar"
+    assert pack(ds, out).failed == 0
+    found = [(name.removeprefix("dataset_images_interval_7/"), data) for name, data in members(out)]
+    assert sorted(found) == sorted(images.items())
+
+
+def test_an_index_that_does_not_fit_is_no_endless_work(
+    tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large, named = tmp_path / "large.tar.gz", tmp_path / "named.tfidx"
+    large.write_bytes(gzip.compress(b""))
+    os.truncate(large, 1_000_000_001)
+    named.write_bytes(b"TEXTBOOK.TGZ.I00")  # of another version
+    given = ["--images", str(large), "--images", str(named)]
+    assert main(["pack", str(corpus), *given, "--out", str(tmp_path / "p.tar")]) == 1
+    assert f"--index {named} {large}" in capsys.readouterr().err
+
+
 def test_without_rights_or_room_the_reason_is_told(
     tmp_path: Path, corpus: Path, images: dict[str, bytes]
 ) -> None:

@@ -314,11 +314,16 @@ def _pack(arguments: argparse.Namespace, plain: Callable[[str], str]) -> int:
 
 def _open_indexed(path: str, images: list[str] | None) -> Dataset:
     """The dataset; archives that have no index get one, which may take long."""
+    indexed: set[str] = set()
     while True:
         try:
             ds = open_dataset(path, images=images)
             _ = ds.image_roots
         except IndexMissingError as error:
+            # An index of another version that was named is not to be replaced unasked.
+            if error.path in indexed or " --index " in error.command:
+                raise
+            indexed.add(error.path)
             archives, _ = _core.group_archives([] if images is None else expand(images))
             index_archives([next((a for a in archives if error.path in a), [error.path])])
         else:

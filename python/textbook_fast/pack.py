@@ -193,12 +193,15 @@ class _Pass:
     def add_archives(self, store: _core.ImageStore, wanted: set[str] | None) -> None:
         """All images of the store, or those that are known by these keys, as they lie there."""
         compressed = {info["parts"][0] for info in store.archive_infos}
+        archives = {os.path.realpath(path) for path, _ in store.archives}
+        out = os.path.realpath(self.report.path)
+        skips = functools.partial(_is_no_image, out=out, archives=archives)
         for place in store.places:
             if place in compressed:
                 self._add_compressed(store, place, wanted)
                 continue
             is_folder = os.path.isdir(place)
-            of_place = _of_folder(place) if is_folder else _of_tar(place, store, self.report)
+            of_place = _of_folder(place, skips) if is_folder else _of_tar(place, store, self.report)
             self.add(one for one in of_place if wanted is None or _key(one[0]) in wanted)
 
     def _add_compressed(self, store: _core.ImageStore, first: str, wanted: set[str] | None) -> None:
@@ -220,13 +223,20 @@ def _key(path: str) -> str:
     return path.lstrip("/")
 
 
-def _of_folder(root: str) -> Iterator[Member]:
+def _is_no_image(path: str, *, out: str, archives: set[str]) -> bool:
+    """Whether a file is the pack itself, an archive that is packed, or an index."""
+    path = os.path.realpath(path)
+    is_own = path == out or path.startswith(f"{out}.part")
+    return is_own or path in archives or path.endswith((".tfidx", ".tfidx.partial"))
+
+
+def _of_folder(root: str, skips: Callable[[str], bool]) -> Iterator[Member]:
     """All regular files below a folder, in the order of their names."""
     for folder, folders, files in os.walk(root):
         folders.sort()
         for file in sorted(files):
             path = os.path.join(folder, file)
-            if os.path.isfile(path):
+            if os.path.isfile(path) and not skips(path):
                 yield os.path.relpath(path, root), lambda path=path: _read(path)  # type: ignore[misc]
 
 
