@@ -49,6 +49,12 @@ impl Expected {
         padding.take_while(|&&byte| byte == 0).count() as u32
     }
 
+    /// How many of the bytes from a place on, which is `before` bytes before the data, lie
+    /// where nothing is known.
+    pub fn unknown_from(&self, before: usize) -> usize {
+        before.saturating_sub(BLOCK.saturating_add(self.zeros))
+    }
+
     /// What is known of the byte that is `before` bytes before the data.
     #[inline]
     pub fn at(&self, before: usize) -> Known {

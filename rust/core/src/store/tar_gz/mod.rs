@@ -15,6 +15,7 @@ mod partial;
 mod parts;
 mod point;
 mod read;
+mod seen;
 mod speculate;
 mod split;
 mod sums;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::expected::{Expected, Known};
 use super::page::{Place, Start};
 use super::parts::Parts;
+use super::seen::Seen;
 use crate::error::Result;
 use crate::inflate::gzip::{Event, Gzip};
 use crate::inflate::{Block, History, Inflater, Output, SLACK, Stop, WINDOW};
@@ -25,7 +26,7 @@ struct Given<'a> {
     skip: usize,
     header: &'a [u8],
     values: &'a [u8],
-    known: [u64; WINDOW / 64],
+    seen: Seen,
 }
 
 impl History for Given<'_> {
@@ -36,21 +37,24 @@ impl History for Given<'_> {
         from: usize,
         length: usize,
     ) -> std::result::Result<(), &'static str> {
-        let wanted = out[..WINDOW].iter_mut().enumerate().skip(from).take(length);
-        for (place, known) in wanted {
-            let back = WINDOW - 1 - place;
-            let bit = 1 << (back % 64);
-            if self.known[back / 64] & bit == 0 {
-                *known = match self.expected.at(back + 1 + self.skip) {
-                    Known::Zero => 0,
+        let mut next = from;
+        let end = WINDOW.min(from + length);
+        while let Some(new) = self.seen.next_new(&mut next, end) {
+            let before = WINDOW - new.start + self.skip;
+            let bytes = &mut out[new];
+            let unknown = self.expected.unknown_from(before).min(bytes.len());
+            let (from_index, rest) = bytes.split_at_mut(unknown);
+            from_index.copy_from_slice(
+                self.values
+                    .split_off(..unknown)
+                    .ok_or("a byte of the window is asked for that is not in the index")?,
+            );
+            for (byte, before) in rest.iter_mut().zip((0..=before - unknown).rev()) {
+                *byte = match self.expected.at(before) {
                     // Zeros at the end are not in the index.
                     Known::Likely(likely) => likely ^ self.header.split_off_first().unwrap_or(&0),
-                    Known::Nothing => *self
-                        .values
-                        .split_off_first()
-                        .ok_or("a byte of the window is asked for that is not in the index")?,
+                    Known::Zero | Known::Nothing => 0,
                 };
-                self.known[back / 64] |= bit;
             }
         }
         Ok(())
@@ -229,7 +233,7 @@ impl Scratch {
             skip: place.skip as usize,
             header: &place.header,
             values: &place.window,
-            known: [0; WINDOW / 64],
+            seen: Seen::NONE,
         };
         let mut output = Output {
             out: &mut self.out,

@@ -13,6 +13,7 @@ use super::expected::{Expected, Known};
 use super::page::{Content, Entry, Place, Refused, Start};
 use super::parts::Parts;
 use super::point::{Begun, Point};
+use super::seen::Seen;
 use crate::error::{Error, Result};
 use crate::inflate::gzip::{Event, Gzip, MAX_HEADER};
 use crate::inflate::{Block, History, Inflater, Output, SLACK, WINDOW};
@@ -101,7 +102,7 @@ struct Log {
     origin: Option<usize>,
     /// Nothing of this gzip member comes before this place.
     floor: usize,
-    known: Box<[u64; WINDOW / 64]>,
+    seen: Box<Seen>,
     /// The data ends before this place.
     data_end: usize,
     /// What is expected before the data, which begins so many bytes after the origin.
@@ -118,7 +119,7 @@ impl Log {
 
     fn begin(&mut self, origin: usize, data_end: usize, expected: Expected, skip: u32) {
         (self.origin, self.data_end) = (Some(origin), data_end);
-        self.known.fill(0);
+        *self.seen = Seen::NONE;
         (self.expected, self.skip) = (expected, skip as usize);
         self.header.clear();
         self.values.clear();
@@ -126,15 +127,16 @@ impl Log {
 
     fn take(&mut self, out: &[u8], from: usize, length: usize) {
         let Some(origin) = self.origin else { return };
-        for (place, &byte) in out[from..origin.min(from + length)].iter().enumerate() {
-            let back = origin - 1 - (from + place);
-            let bit = 1 << (back % 64);
-            if self.known[back / 64 % (WINDOW / 64)] & bit == 0 {
-                self.known[back / 64 % (WINDOW / 64)] |= bit;
-                match self.expected.at(back + 1 + self.skip) {
-                    Known::Zero => {}
-                    Known::Likely(likely) => self.header.push(byte ^ likely),
-                    Known::Nothing => self.values.push(byte),
+        let mut next = WINDOW + from - origin;
+        let end = WINDOW.min(next + length);
+        while let Some(new) = self.seen.next_new(&mut next, end) {
+            let before = WINDOW - new.start + self.skip;
+            let bytes = &out[new.start + origin - WINDOW..new.end + origin - WINDOW];
+            let unknown = self.expected.unknown_from(before).min(bytes.len());
+            self.values.extend_from_slice(&bytes[..unknown]);
+            for (place, &byte) in bytes.iter().enumerate().skip(unknown) {
+                if let Known::Likely(likely) = self.expected.at(before - place) {
+                    self.header.push(byte ^ likely);
                 }
             }
         }
@@ -181,7 +183,7 @@ impl<'a> Walker<'a> {
                 origin: None,
                 floor: WINDOW,
                 data_end: 0,
-                known: Box::new([0; WINDOW / 64]),
+                seen: Box::new(Seen::NONE),
                 expected: Expected::new(0, 0),
                 skip: 0,
                 header: Vec::new(),
