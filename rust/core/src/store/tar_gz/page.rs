@@ -233,7 +233,7 @@ fn zigzag(value: u64) -> u64 {
 fn compress(raw: &[u8], bytes: &mut Vec<u8>) -> std::io::Result<()> {
     thread_local! {
         static COMPRESS: RefCell<Compress> =
-            RefCell::new(Compress::new(Compression::new(6), false));
+            RefCell::new(Compress::new(Compression::new(3), false));
     }
     COMPRESS.with_borrow_mut(|compress| {
         compress.reset();
