@@ -153,6 +153,22 @@ def test_archives_are_checked_too(tmp_path: Path, write_json: Writer, frames: li
     assert report.samples == 1
 
 
+def test_what_follows_the_end_of_a_tar_is_told(
+    tmp_path: Path, write_json: Writer, frames: list[Path]
+) -> None:
+    tar = tmp_path / "images.tar"
+    with tarfile.open(tar, "w") as archive:
+        archive.add(frames[0], frames[0].name)
+    path, whole = write_json([record(frames[0].name)]), tar.read_bytes()
+    assert run(path, images=tar)[1] == []
+    tar.write_bytes(whole + bytes(3 << 20) + whole)
+    report, findings = run(path, images=tar)
+    assert [(it.kind, it.severity, it.offset) for it in findings] == [
+        ("after_end", "notice", len(whole) + (3 << 20))
+    ]
+    assert report.found == 1
+
+
 def test_the_command_prints_and_exits(
     tmp_path: Path, write_json: Writer, frames: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

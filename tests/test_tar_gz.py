@@ -366,6 +366,21 @@ def test_a_replaced_part_is_taken_up_wherever_the_pass_stood(
     assert Path(info["index"]).read_bytes() == Path(undisturbed).read_bytes()
 
 
+def test_a_cut_part_is_told_though_the_damage_shows_in_the_next(
+    members: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    parts = write_parts(tmp_path / "parts", gzip.compress(make_tar(members)), 4)
+    size = os.path.getsize(parts[0])
+    os.truncate(parts[1], size - 1000)
+    told = f"part_01 has {size - 1000} bytes, and the other parts have {size}: it may be cut"
+    with pytest.raises(textbook_fast.FormatError, match=told):
+        index(parts)
+    os.truncate(parts[2], size - 999)
+    with pytest.raises(textbook_fast.FormatError) as caught:
+        index(parts)
+    assert "it may be cut" not in str(caught.value)
+
+
 def test_a_wrong_checksum_says_what_it_means(
     members: list[tuple[str, bytes]], tmp_path: Path, write_json: Writer
 ) -> None:

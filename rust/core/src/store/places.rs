@@ -102,7 +102,8 @@ fn add_file(root: &Path, places: &mut Vec<Place>) -> Result<()> {
     } else if tar::is_tar(root)? {
         places.push(Place::Tar(root.to_owned()));
     } else {
-        let reason = "it is neither a folder nor a tar file, plain or gzipped, which images= takes";
+        let reason = "it is neither a folder nor a tar file, plain or gzipped, which images= \
+                      takes; parts of a gzipped one have names as set.tar.gz.part_00";
         let source = std::io::Error::new(ErrorKind::NotADirectory, reason);
         return Err(Error::Io { path: root.to_owned(), action: "open the images", source });
     }

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::tar_header::Kind;
 use super::tar_index::{name_at, plain_name};
-use super::tar_scan::{End, scan};
+use super::tar_scan::{End, Scan};
 use super::tar_walk::Member;
 use crate::error::Result;
 use crate::index::Progress;
@@ -34,7 +34,9 @@ pub fn audit(path: &Path, progress: &Progress) -> Result<Vec<ArchiveFault>> {
     let source = Source::open(path, Access::Read)?;
     let mut faults = Faults::default();
     let mut places = Vec::new();
-    let end = scan(&source, progress, |member| {
+    let mut walk = Scan::default();
+    progress.begin(source.size());
+    let end = walk.run(&source, progress, None, |member| {
         look(member, &mut faults);
         if member.kind != Kind::Directory {
             places.push((xxh3_64(&plain_name(member.name)), member.start, member.data));
@@ -42,8 +44,16 @@ pub fn audit(path: &Path, progress: &Progress) -> Result<Vec<ArchiveFault>> {
         Ok(())
     })?;
     faults.tell_doubles(places, |start, data| name_at(&source, start, data))?;
-    match end {
-        End::Marked => {}
+    match end.unwrap_or(End::Unmarked) {
+        End::Marked => {
+            if let Some(offset) = first_not_zero(&source, walk.at(), progress)? {
+                faults.tell("after_end", offset, || {
+                    "bytes follow the mark that ends the archive, where tar reads no further: \
+                     perhaps another archive was put behind it"
+                        .to_owned()
+                });
+            }
+        }
         End::Unmarked => faults.tell("no_end", source.size(), || {
             "no zero block ends the archive, as tar writes it: more may have followed".to_owned()
         }),
@@ -52,6 +62,23 @@ pub fn audit(path: &Path, progress: &Progress) -> Result<Vec<ArchiveFault>> {
         }),
     }
     Ok(faults.finish())
+}
+
+fn first_not_zero(source: &Source, from: u64, progress: &Progress) -> Result<Option<u64>> {
+    const PIECE: u64 = 1 << 20;
+    let mut start = from.min(source.size());
+    while start < source.size() {
+        let end = source.size().min(start.saturating_add(PIECE));
+        let found = source.with_range(start..end, |bytes| {
+            Ok((start..end).zip(bytes).find(|&(_, &byte)| byte != 0).map(|(offset, _)| offset))
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        progress.advance(end.saturating_sub(start))?;
+        start = end;
+    }
+    Ok(None)
 }
 
 fn look(member: &Member<'_>, faults: &mut Faults) {

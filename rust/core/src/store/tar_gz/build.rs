@@ -106,7 +106,9 @@ pub(super) fn build(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress
             Some(error)
         }
         (Ok(()), None) => None,
-        (Err(error @ (Error::Format { .. } | Error::Truncated { .. })), None) => Some(error),
+        (Err(error @ (Error::Format { .. } | Error::Truncated { .. })), None) => {
+            Some(parts.with_cut_part(error))
+        }
         (Err(error), None) => return Err(error),
     };
     let about = About {

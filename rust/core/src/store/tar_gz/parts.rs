@@ -181,6 +181,26 @@ impl Parts {
         Error::Format { path: path.to_owned(), offset, reason: reason.to_owned() }
     }
 
+    /// The error, and which part may be the cause: parts have one length but for the last, so
+    /// a single shorter one may be cut, and the damage shows in the one after it.
+    pub fn with_cut_part(&self, error: Error) -> Error {
+        let sizes: Vec<u64> = self.starts.windows(2).map(|ends| ends[1] - ends[0]).collect();
+        let full = &sizes[..sizes.len().saturating_sub(1)];
+        let usual = full.iter().copied().max().unwrap_or(0);
+        let mut shorter = (0..full.len()).filter(|&number| full[number] < usual);
+        match (error, shorter.next(), shorter.next()) {
+            (Error::Format { path, offset, reason }, Some(number), None) => {
+                let (cut, size) = (self.paths[number].display(), full[number]);
+                let reason = format!(
+                    "{reason}; {cut} has {size} bytes, and the other parts have {usual}: it may \
+                     be cut"
+                );
+                Error::Format { path, offset, reason }
+            }
+            (error, ..) => error,
+        }
+    }
+
     pub fn check_unchanged(&self) -> Result<()> {
         self.files.iter().flatten().try_for_each(Source::check_unchanged)
     }
