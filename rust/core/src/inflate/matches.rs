@@ -45,32 +45,47 @@ impl Pairs {
         self.0[(ahead & ((1 << INDEX) - 1)) as usize]
     }
 
-    /// From the table of single symbols, which is indexed by as many bits.
-    pub fn build(&mut self, symbols: &[u32]) {
+    /// From the table of single symbols, which is indexed by as many bits. `shortest`: the
+    /// length of the shortest code.
+    pub fn build(&mut self, symbols: &[u32], shortest: u32) {
         let Some(symbols) = symbols.first_chunk::<{ 1 << INDEX }>() else { return };
-        for (index, (place, &first)) in self.0.iter_mut().zip(symbols).enumerate() {
-            let second = symbols[index >> (first & 15)];
-            *place = pair(first, second);
+        // What comes after a literal's code, by the bits that are left for it; a 1 before
+        // them tells how many they are.
+        let mut seconds = [0; 1 << INDEX];
+        for left in shortest..=INDEX.saturating_sub(shortest) {
+            let places = &mut seconds[1 << left..2 << left];
+            for (place, &symbol) in places.iter_mut().zip(symbols) {
+                *place = second(symbol, left);
+            }
+        }
+        for (index, (place, &symbol)) in self.0.iter_mut().zip(symbols).enumerate() {
+            let (entry, left) = first(symbol);
+            *place = entry + seconds[(1 << INDEX | index) >> (INDEX - left) & (seconds.len() - 1)];
         }
     }
 }
 
-/// The entry of a symbol, and of the one after it where its code fits in as well.
+/// The entry of a symbol, and how many bits are left for one after it.
 #[inline(always)]
-fn pair(first: u32, second: u32) -> u32 {
-    if first & LITERAL == 0 {
-        return if first & SPECIAL == 0 { matched(first) } else { OTHER };
-    }
-    let code = first & 15;
-    let alone = first & 0xff_0000 | 1 << COUNT | code;
-    let (added, length) = if second & LITERAL != 0 {
-        (second << 8 & 0xff00_0000 | 1 << COUNT | second & 15, second & 15)
+fn first(symbol: u32) -> (u32, u32) {
+    let code = symbol & 15;
+    let literal = symbol & 0xff_0000 | 1 << COUNT | code;
+    let other = if symbol & SPECIAL == 0 { matched(symbol) } else { OTHER };
+    if symbol & LITERAL == 0 { (other, 0) } else { (literal, INDEX - code) }
+}
+
+/// What a symbol adds to the entry of a literal before it: 0 where its code does not fit
+/// into the bits that are left.
+#[inline(always)]
+fn second(symbol: u32, left: u32) -> u32 {
+    let (entry, length) = if symbol & LITERAL != 0 {
+        (symbol << 8 & 0xff00_0000 | 1 << COUNT | symbol & 15, symbol & 15)
     } else {
         // Its code's length is there twice, so the first one's is added to both.
-        (matched(second) + (code << 8), second >> 8 & 15)
+        (matched(symbol) + ((INDEX - left) << 8), symbol >> 8 & 15)
     };
-    let is_one = second & (LITERAL | SPECIAL) != SPECIAL;
-    if is_one && code + length <= INDEX { alone + added } else { alone }
+    let is_one = symbol & (LITERAL | SPECIAL) != SPECIAL;
+    if is_one && length <= left { entry } else { 0 }
 }
 
 /// The entry of a match alone.
@@ -227,7 +242,7 @@ mod tests {
             if !matches!(kind, Kind::Coded) {
                 continue;
             }
-            tables.pairs.build(&tables.literals);
+            tables.pairs.build(&tables.literals, 1);
             for index in 0..1 << INDEX {
                 let ahead = (random.next() as u64) << INDEX | index;
                 let entry = tables.pairs.entry(ahead);

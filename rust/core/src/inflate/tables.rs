@@ -77,7 +77,8 @@ impl Tables {
         build(&mut self.literals, LITERAL_BITS, &counts, symbols, &LITERAL_VALUES)?;
         self.runs.build(&counts, symbols);
         if !self.runs.are_worth_it() {
-            self.pairs.build(&self.literals);
+            let shortest = counts.iter().position(|&count| count > 0).unwrap_or(1);
+            self.pairs.build(&self.literals, shortest as u32);
         }
         let (counts, symbols) = sort(distances, &mut sorted);
         build(&mut self.distances, DISTANCE_BITS, &counts, symbols, &DISTANCE_VALUES)
@@ -253,23 +254,42 @@ fn check(counts: &Counts, table: &mut [u32], root_bits: u32) -> Result<(), NoCod
 pub(super) type Counts = [u16; MAX_LENGTH + 1];
 
 /// The symbols that have a code, by its length and then by themselves.
+///
+/// Most codes have one of a few lengths, and each would wait for the count of the one
+/// before. So they are counted and placed in four parts at once.
 fn sort<'a>(lengths: &[u8], sorted: &'a mut [u16; LITERAL_SYMBOLS]) -> (Counts, &'a [u16]) {
+    const PARTS: usize = 4;
+    let mut padded = [0; LITERAL_SYMBOLS];
+    padded[..lengths.len()].copy_from_slice(lengths);
+    let step = lengths.len().div_ceil(PARTS);
+    let length_of = |symbol: usize| usize::from(padded[symbol] & 15);
+    let mut places = [[0_u16; MAX_LENGTH + 1]; PARTS];
+    for at in 0..step {
+        for (part, places) in places.iter_mut().enumerate() {
+            places[length_of(part * step + at)] += 1;
+        }
+    }
+    // Symbols without a code come last.
     let mut counts = [0; MAX_LENGTH + 1];
-    for &length in lengths {
-        counts[usize::from(length & 15)] += 1;
+    let mut all = 0;
+    for length in (1..=MAX_LENGTH).chain([0]) {
+        let before = all;
+        for places in &mut places {
+            all += std::mem::replace(&mut places[length], all);
+        }
+        counts[length] = all - before;
     }
+    for at in 0..step {
+        for (part, places) in places.iter_mut().enumerate() {
+            let symbol = part * step + at;
+            let place = &mut places[length_of(symbol)];
+            sorted[usize::from(*place)] = symbol as u16;
+            *place += 1;
+        }
+    }
+    let coded = all - counts[0];
     counts[0] = 0;
-    let mut places = [0_u16; MAX_LENGTH + 2];
-    for length in 1..=MAX_LENGTH {
-        places[length + 1] = places[length] + counts[length];
-    }
-    let all = usize::from(places[MAX_LENGTH + 1]);
-    for (symbol, &length) in lengths.iter().enumerate().filter(|&(_, &length)| length > 0) {
-        let place = &mut places[usize::from(length & 15)];
-        sorted[usize::from(*place)] = symbol as u16;
-        *place += 1;
-    }
-    (counts, &sorted[..all])
+    (counts, &sorted[..usize::from(coded)])
 }
 
 /// How many bits index the subtable whose first code has this length, when `left`
