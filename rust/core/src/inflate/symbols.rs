@@ -6,7 +6,7 @@ use super::bits::Bits;
 use super::matches;
 use super::runs::{self, Plain, Run, Turned};
 use super::tables::{END_OF_BLOCK, LITERAL, SPECIAL, SUBTABLE, Tables};
-use super::{History, MAX_MATCH, Output, Pending, SLACK};
+use super::{History, Output, Pending, SLACK};
 
 /// Why the symbols of a block stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,6 @@ pub(super) enum Ended {
 }
 
 type Outcome = Result<Ended, &'static str>;
-
-/// The fast loop needs so much room: what one round of it puts out at most, and the
-/// bytes that copying writes too much.
-const ROOM: usize = 4 + 1 + MAX_MATCH + SLACK;
 
 /// Takes symbols until one of the ends. `bits` is after the last symbol taken whole.
 pub(super) fn run<H: History>(
@@ -139,15 +135,19 @@ fn run_in_runs<H: History>(
     output: &mut Output<'_, H>,
     take: impl Fn(&mut Run<'_>),
 ) -> Result<Option<Ended>, &'static str> {
+    let limit = output.limit;
+    if output.at + runs::GROUP > limit {
+        return Ok(None);
+    }
     let input = place.bytes;
     let mut turned = Turned::new();
     let mut bit = place.position();
     let mut at = output.at;
-    let out = &mut output.out[..output.limit + SLACK];
+    let out = &mut output.out[..limit + SLACK];
     let mut ended = Ok(None);
-    'runs: while at + ROOM <= out.len() {
+    'runs: while at + runs::GROUP <= limit {
         if turned.cover(input, bit) {
-            let out = &mut out[..output.limit + SLACK - ROOM + runs::GROUP];
+            let out = &mut out[..limit];
             let mut run = Run { runs: &tables.runs, turned: &turned, bit, out, at };
             take(&mut run);
             (bit, at) = (run.bit, run.at);
@@ -157,7 +157,7 @@ fn run_in_runs<H: History>(
             let Some(word) = input.get(bit / 8..).and_then(|rest| rest.first_chunk::<8>()) else {
                 break 'runs;
             };
-            if at + ROOM > out.len() {
+            if at == limit {
                 break 'runs;
             }
             let rest = &input[input.len()..];
@@ -191,6 +191,9 @@ fn run_in_runs<H: History>(
                 ended = Err(NO_DISTANCE);
                 break 'runs;
             };
+            if length > limit - at {
+                break 'runs;
+            }
             bit = bit.wrapping_sub(ahead.count);
             let from = at.wrapping_sub(distance);
             if from < output.guard
