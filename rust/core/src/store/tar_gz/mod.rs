@@ -9,8 +9,10 @@ mod clip_name;
 mod expected;
 mod fields;
 mod index_file;
+mod indexing;
 mod members;
 mod page;
+mod pages;
 mod partial;
 mod parts;
 mod point;
@@ -25,13 +27,9 @@ mod together;
 mod unpack;
 mod walker;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -39,72 +37,26 @@ use super::reads::Run;
 use super::span::{InArchive, Span};
 use super::tar_index::{key, plain_name, rank, target_of};
 use super::{Spelling, StoreError};
-use crate::error::{Error, Result};
-use crate::index::append_log::{partial_path, remove_left};
+use crate::error::Result;
+use crate::index::append_log::remove_left;
 use crate::index::{Progress, sidecar};
 use crate::source::Identity;
-use build::Plan;
 use index_file::IndexFile;
+pub use indexing::{IndexOptions, IndexSummary, build_index};
+use indexing::{index_small, lost, missing, summary};
 pub use members::ArchiveMember;
 use page::{Content, Entry, Place, Refused};
+use pages::PAGES;
 use parts::Parts;
 use split::PartName;
 pub use sums::Sum;
-use unpack::{Page, Unpacker, Wanted};
 use walker::Walker;
 
 /// An archive up to this size is indexed when it is opened; a larger one only when that
 /// is asked for, since it takes long.
 const SMALL: u64 = 1_000_000_000;
-/// In the cache folder, which nobody asked for, no larger index than this is kept.
-const MAX_CACHED_INDEX: u64 = 100_000_000;
-/// An archive has an index of at most one byte for so many of its own, as a rule.
-const BYTES_PER_INDEX_BYTE: u64 = 400;
 /// Links are followed so far.
 const MAX_LINKS: usize = 40;
-
-/// How an archive's index is built.
-#[derive(Debug, Clone)]
-pub struct IndexOptions {
-    /// How many threads inflate.
-    pub threads: usize,
-    /// Build it anew, whatever is there.
-    pub rebuild: bool,
-    /// The index's file; `None` for beside the first part.
-    pub path: Option<PathBuf>,
-    /// A crash loses so much of the pass at most.
-    pub save_every: Duration,
-    /// The parts' SHA-256 sums by their file names, which have to be theirs; `None` where
-    /// they are not known.
-    pub sums: Option<HashMap<OsString, Sum>>,
-}
-
-/// What is known of an archive's index.
-#[derive(Debug, Clone)]
-pub struct IndexSummary {
-    /// The index's file.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
-    /// Members of the archive that are no folders.
-    pub members: u64,
-    /// The parts, as they were given.
-    pub parts: Vec<PathBuf>,
-    /// Bytes of all parts.
-    pub archive_bytes: u64,
-    /// Bytes of the tar that is in them, as far as it is indexed.
-    pub tar_bytes: u64,
-    /// The whole stream was inflated and its own checksum was right.
-    pub is_confirmed: bool,
-    /// Why the index covers only what comes before; empty where it covers all.
-    pub damage: String,
-    /// Seconds of the pass; `None` where the index was there.
-    pub seconds: Option<f64>,
-    /// Bytes of the parts that an earlier pass had done.
-    pub resumed_at: u64,
-    /// Stretches of the stream that further threads inflated in advance.
-    pub stretches_in_advance: usize,
-}
 
 /// A member that was found.
 #[derive(Debug, Clone)]
@@ -123,94 +75,6 @@ pub struct TarGz {
     roots: Vec<Vec<u8>>,
     /// Tells pages of one archive from those of another.
     id: u64,
-}
-
-/// Builds the index of an archive, or finds that it is there. Goes on where an earlier
-/// call stopped. A damaged archive is an error, but what comes before the damage can be
-/// read from then on.
-pub fn build_index(
-    parts: &[PathBuf],
-    options: &IndexOptions,
-    progress: &Progress,
-) -> Result<IndexSummary> {
-    let parts = Parts::open(&split::complete(parts)?)?.indexed_at(options.path.as_deref());
-    parts.check_is_gzip()?;
-    let path = match &options.path {
-        Some(path) => {
-            check_is_free(path)?;
-            path.clone()
-        }
-        None => beside(&parts)?,
-    };
-    let plan = Plan {
-        save_every: options.save_every,
-        sums: options.sums.clone(),
-        ..Plan::new(options.threads, options.rebuild)
-    };
-    build_at(&parts, &path, &plan, progress)
-}
-
-fn build_at(parts: &Parts, path: &Path, plan: &Plan, progress: &Progress) -> Result<IndexSummary> {
-    if !plan.is_new
-        && let Some(index) = build::complete(parts, path)?
-    {
-        if let Some(sums) = &plan.sums {
-            build::check_sums(parts, sums)?;
-        }
-        return Ok(summary(parts, &index));
-    }
-    let begin = std::time::Instant::now();
-    let built = build::build(parts, path, plan, progress)?;
-    if let Some(damage) = built.damage {
-        return Err(damage);
-    }
-    let seconds = Some(begin.elapsed().as_secs_f64());
-    let index = IndexFile::open(path)?.ok_or_else(|| lost(path))?;
-    Ok(IndexSummary {
-        seconds,
-        resumed_at: built.resumed_at,
-        stretches_in_advance: built.met,
-        ..summary(parts, &index)
-    })
-}
-
-fn lost(path: &Path) -> Error {
-    let source = std::io::ErrorKind::NotFound.into();
-    Error::Io { path: path.to_owned(), action: "open the index", source }
-}
-
-fn summary(parts: &Parts, index: &IndexFile) -> IndexSummary {
-    IndexSummary {
-        path: index.path().to_owned(),
-        bytes: index.bytes(),
-        members: index.about.members,
-        parts: parts.paths().map(Path::to_owned).collect(),
-        archive_bytes: parts.size(),
-        tar_bytes: index.about.tar_bytes,
-        is_confirmed: index.about.is_confirmed,
-        damage: index.about.damage.clone(),
-        seconds: None,
-        resumed_at: 0,
-        stretches_in_advance: 0,
-    }
-}
-
-/// Fails where something else than an index stands where one would be written.
-fn check_is_free(path: &Path) -> Result<()> {
-    let other = [path.to_owned(), partial_path(path)]
-        .into_iter()
-        .find(|path| path.exists() && !index_file::is_replaceable(path));
-    other.map_or(Ok(()), |path| {
-        let reason = "it is there, and is no index of an archive: name another file";
-        let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, reason);
-        Err(Error::Io { path, action: "write the index", source })
-    })
-}
-
-/// The index's place beside the first part.
-fn beside(parts: &Parts) -> Result<PathBuf> {
-    let places = sidecar::places(parts.first_source()?);
-    places.into_iter().next().ok_or_else(|| lost(parts.first()))
 }
 
 /// Whether two files are parts of one archive by their names.
@@ -472,39 +336,6 @@ impl TarGz {
     }
 }
 
-thread_local! {
-    static PAGES: RefCell<Pages> =
-        RefCell::new(Pages { kept: Vec::new(), unpacker: Unpacker::new() });
-}
-
-/// The pages of indexes that a thread has used last.
-struct Pages {
-    /// An archive's id, a page's number, and the page.
-    kept: Vec<(u64, usize, Page)>,
-    unpacker: Unpacker,
-}
-
-impl Pages {
-    const KEPT: usize = 8;
-
-    fn entry(&mut self, archive: &TarGz, number: usize, place: usize) -> Result<Entry> {
-        let known = self.kept.iter().position(|(id, page, _)| (*id, *page) == (archive.id, number));
-        let known = known.map(|at| self.kept.remove(at).2);
-        // Who comes back to a page will mostly want all of it.
-        let wanted = if known.is_some() { Wanted::All } else { Wanted::UpTo(place) };
-        let page = match known {
-            Some(page) if page.has(place) => page,
-            _ => archive.index.page(number, wanted, &mut self.unpacker)?,
-        };
-        let entry = page.entry(place).ok_or_else(|| archive.index.damaged(number));
-        if self.kept.len() == Self::KEPT {
-            self.kept.remove(0);
-        }
-        self.kept.push((archive.id, number, page));
-        entry
-    }
-}
-
 fn words(reason: Refused) -> &'static str {
     match reason {
         Refused::Sparse => {
@@ -514,49 +345,6 @@ fn words(reason: Refused) -> &'static str {
         Refused::Special => "it is no regular file",
         Refused::TooLarge => "it has more bytes than any image",
     }
-}
-
-fn missing(parts: &Parts, places: &[PathBuf]) -> Error {
-    let partial = places.iter().any(|place| partial_path(place).exists());
-    let state = if places.iter().any(|place| is_index(place)) {
-        "is of another version of this library"
-    } else if partial {
-        "is not finished"
-    } else {
-        "has not been built"
-    };
-    let (path, command) = (parts.first().to_owned(), parts.index_command(&[]));
-    Error::IndexMissing { path, state, bytes: parts.size(), command }
-}
-
-/// Indexes a small archive: beside it, in the cache folder, or in a file that is gone
-/// with the process.
-fn index_small(parts: &Parts, places: &[PathBuf], progress: &Progress) -> Result<IndexFile> {
-    let is_small = parts.size() / BYTES_PER_INDEX_BYTE <= MAX_CACHED_INDEX;
-    let temporary =
-        std::env::temp_dir().join(format!("textbook_fast.{}.tfidx", std::process::id()));
-    let places = places.iter().take(if is_small { places.len() } else { 1 });
-    for place in places.chain([&temporary]) {
-        if let Some(folder) = place.parent() {
-            let _ = std::fs::create_dir_all(folder);
-        }
-        let plan = Plan::new(1, false);
-        match build::build(parts, place, &plan, progress) {
-            // What comes before damage is readable, and the damage is told of.
-            Ok(_) => {}
-            Err(Error::Io { action, .. }) if action == "write the index" && *place != temporary => {
-                continue;
-            }
-            Err(error) => return Err(error),
-        }
-        let index = IndexFile::open(place)?.ok_or_else(|| lost(place));
-        if *place == temporary {
-            let _ = std::fs::remove_file(place);
-            let _ = std::fs::remove_file(partial_path(place));
-        }
-        return index;
-    }
-    Err(lost(&temporary))
 }
 
 /// Whether the bytes are no page of an index, or one that is the same when it is written

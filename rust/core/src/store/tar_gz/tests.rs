@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use zlib_rs::Strategy;
 
+use super::build::Plan;
+use super::indexing::{beside, build_at};
 use super::*;
-use crate::index::append_log::AppendLog;
+use crate::error::Error;
+use crate::index::append_log::{AppendLog, partial_path};
 use crate::inflate::tests::{Random, deflate};
 use crate::store::tar_write::{END, file_header};
 use crate::store::{Reads, Stores};
