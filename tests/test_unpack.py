@@ -57,7 +57,9 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     with pytest.raises(textbook_fast.SourceError, match=r"x\.json: it exists"):
         unpack(path)
     assert (tmp_path / "x.json").read_bytes() == b"mine"
+    (tmp_path / "other.json.part").write_bytes(b"a browser's")
     assert unpack(path, out=tmp_path / "other.json").bytes == len(TEXT)
+    assert (tmp_path / "other.json.part").read_bytes() == b"a browser's"
     (tmp_path / "x.gz").write_bytes(gzip.compress(b"{}"))
     assert Path(unpack(tmp_path / "x.gz", out=tmp_path / "y.json").path).read_bytes() == b"{}"
 

@@ -74,8 +74,10 @@ def _write(
         raise failed(error.strerror) from None
     if pieces.length is not None and pieces.length > room:
         raise failed(f"it needs {pieces.length:,} bytes, {room:,} are free")
+    # Browsers and this library's packs have files named .part, which are not to be replaced.
+    unfinished = f"{target}.unpacking"
     try:
-        temporary = open(f"{target}.part", "wb")  # noqa: SIM115
+        temporary = open(unfinished, "wb")  # noqa: SIM115
     except OSError as error:
         raise failed(error.strerror or str(error)) from None
     length = 0
@@ -93,9 +95,9 @@ def _write(
                 os.fsync(temporary.fileno())
             except OSError as error:
                 raise failed(error.strerror) from None
-        os.rename(f"{target}.part", target)
+        os.rename(unfinished, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(f"{target}.part")
+            os.unlink(unfinished)
         raise
     return UnpackReport(target, length)
