@@ -27,6 +27,8 @@ use tables::Tables;
 pub(crate) const WINDOW: usize = 32 << 10;
 /// Bytes of the output buffer after its limit that may be overwritten.
 pub(crate) const SLACK: usize = 32;
+/// No byte of the stream makes more bytes than this.
+pub(crate) const MAX_EXPANSION: u64 = 1032;
 /// The longest match.
 pub(crate) const MAX_MATCH: usize = 258;
 

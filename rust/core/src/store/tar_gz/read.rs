@@ -8,9 +8,10 @@ use super::expected::{Expected, Known};
 use super::page::{Place, Start};
 use super::parts::Parts;
 use super::seen::Seen;
+use super::walker::MAX_IMAGE_BYTES;
 use crate::error::Result;
 use crate::inflate::gzip::{Event, Gzip};
-use crate::inflate::{Block, History, Inflater, Output, SLACK, Stop, WINDOW};
+use crate::inflate::{Block, History, Inflater, MAX_EXPANSION, Output, SLACK, Stop, WINDOW};
 
 /// So much of the stream is read beyond a member's end: as much as the fast loop loads ahead.
 const AHEAD: u64 = 40;
@@ -104,7 +105,13 @@ pub(super) fn range(parts: &Parts, place: &Place) -> Result<Range<u64>> {
     let start = if data - header <= NEAR { header } else { data };
     let end = (place.end_bit.div_ceil(8) + AHEAD).min(parts.size());
     match end.checked_sub(start) {
-        Some(length) if length <= super::walker::MAX_IMAGE_BYTES * 2 => Ok(start..end),
+        Some(length) if length <= MAX_IMAGE_BYTES * 2 => {
+            // A damaged index is not to be believed, before memory is taken for it.
+            if place.size > MAX_IMAGE_BYTES.min(length * MAX_EXPANSION) {
+                return Err(damaged(parts, place, "its place has not room for so many bytes"));
+            }
+            Ok(start..end)
+        }
         _ => Err(damaged(parts, place, "its place is outside of the archive")),
     }
 }

@@ -536,6 +536,23 @@ fn a_broken_index_is_told() {
 }
 
 #[test]
+fn a_size_that_the_archive_has_no_room_for_is_refused() {
+    let members = members(3, 5);
+    let folder = TestFolder::new("tar_gz_size");
+    let parts = split(&folder, &gzip(&tar(&members), 6, Strategy::Default), 1);
+    let store = open(&parts);
+    for number in 0..store.member_count() {
+        let entry = store.entry(number).expect("read").expect("there");
+        let Content::Data(mut place) = entry.content else { continue };
+        for size in [u64::MAX, u64::MAX / 2, 1 << 40, 1 << 29] {
+            place.size = size;
+            let error = read::read(&store.parts, &place, &mut Vec::new()).expect_err("too large");
+            assert!(error.to_string().contains("not room for so many bytes"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn an_index_of_another_version_is_made_anew() {
     let members = members(40, 15);
     let folder = TestFolder::new("tar_gz_version");

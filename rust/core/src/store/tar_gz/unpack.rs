@@ -8,13 +8,11 @@ use super::clip_name::{Clip, Decimal};
 use super::fields::{Field, Reader};
 use super::page::{Before, Content, Entry, KINDS, MEMBERS, Place, Refused, SUM, Start, form};
 use crate::codec;
-use crate::inflate::{Inflater, NoHistory, Output, SLACK, Stop, WINDOW};
+use crate::inflate::{Inflater, MAX_EXPANSION, NoHistory, Output, SLACK, Stop, WINDOW};
 
 /// No page is larger when it is taken apart: its members with all of their windows, and
 /// with names of 1 MiB, the longest that the tar walk lets pass.
 const MAX_RAW: usize = MEMBERS * ((32 << 10) + (2 << 20) + 100);
-/// Deflate makes no more of a byte.
-const MAX_EXPANSION: usize = 1032;
 /// The last bytes before a limit are inflated slowly, so the limit is so much further.
 const MORE: usize = 300;
 /// A buffer up to this size is used again.
@@ -101,7 +99,7 @@ impl Unpacker {
 
     /// The first bytes of what is compressed.
     fn inflate(&mut self, from: &[u8], length: usize) -> Option<Vec<u8>> {
-        if length > MAX_RAW || length / MAX_EXPANSION > from.len() {
+        if length > MAX_RAW || length / MAX_EXPANSION as usize > from.len() {
             return None;
         }
         let Unpacker { inflater, out } = self;
