@@ -239,8 +239,6 @@ impl TarGz {
         place: &Place,
         bytes: &mut Vec<u8>,
     ) -> std::result::Result<(), StoreError> {
-        let length = usize::try_from(place.size).unwrap_or(usize::MAX);
-        bytes.try_reserve(length).map_err(|error| self.unreadable(path, &error.to_string()))?;
         read::read(&self.parts, place, bytes)
             .map_err(|error| self.unreadable(path, &error.to_string()))
     }

@@ -122,10 +122,13 @@ fn damaged(parts: &Parts, place: &Place, reason: &str) -> crate::Error {
 
 /// Makes the buffer at least so long. What is in it is not filled anew: it is overwritten
 /// before it is read, by what is read from the archive or inflated.
-fn grow(buffer: &mut Vec<u8>, length: usize) {
+fn grow(buffer: &mut Vec<u8>, length: usize) -> std::result::Result<(), &'static str> {
     if buffer.len() < length {
+        let more = length - buffer.len();
+        buffer.try_reserve(more).map_err(|_| "there is not enough memory for it")?;
         buffer.resize(length, 0);
     }
+    Ok(())
 }
 
 impl Scratch {
@@ -167,8 +170,8 @@ impl Scratch {
     fn load(&mut self, parts: &Parts, range: &Range<u64>) -> Result<()> {
         parts.check_range(&(range.start..range.end.saturating_sub(1).max(range.start)))?;
         let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
-        grow(&mut self.input, length);
         self.loaded = 0;
+        grow(&mut self.input, length).map_err(|reason| parts.error_at(range.start, reason))?;
         self.loaded = parts.read(range.start, &mut self.input[..length])?;
         Ok(())
     }
@@ -234,7 +237,7 @@ impl Scratch {
         }
         inflater.set_pending(None);
         let wanted = place.skip as usize + place.size as usize;
-        grow(&mut self.out, WINDOW + wanted + SLACK);
+        grow(&mut self.out, WINDOW + wanted + SLACK).map_err(error)?;
         let mut given = Given {
             expected: Expected::new(place.size, place.zeros),
             skip: place.skip as usize,
