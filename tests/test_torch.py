@@ -268,6 +268,9 @@ def test_a_killed_worker_is_told_with_its_samples(tt: Any, texts: Dataset) -> No
 
 def test_a_worker_that_is_just_dying_is_waited_for(tt: Any) -> None:
     class Broken:
+        _task_info: Any
+        _index_sampler: Any
+
         def __init__(self, *workers: Any) -> None:
             self._workers = workers
 
@@ -282,6 +285,20 @@ def test_a_worker_that_is_just_dying_is_waited_for(tt: Any) -> None:
         next(watched)
     with pytest.raises(ConnectionResetError):
         next(tt._Watched(Broken()))
+
+    # Its pipe is closed before the system says that it has ended.
+    class Ending:
+        sentinel = dying.sentinel
+
+        def is_alive(self) -> bool:
+            return True
+
+    ending = Broken(Ending())
+    ending._task_info, ending._index_sampler = {0: (0,)}, tt._Recorded([[7, 8]])
+    assert list(ending._index_sampler) == [[7, 8]]
+    with pytest.raises(RuntimeError, match="exited unexpectedly") as caught:
+        next(tt._Watched(ending))
+    assert caught.value.__notes__ == ["the samples that were lost with the worker: [7, 8]"]
 
 
 def test_marked_images_are_left_out(tt: Any, write_json: Writer, tmp_path: Path) -> None:

@@ -255,7 +255,9 @@ class _Watched(Iterator[Any]):
     def _lost(self) -> list[Any]:
         """The indices that dead workers had, by what torch's iterator remembers."""
         workers = getattr(self._iterator, "_workers", ())
-        dead = {number for number, worker in enumerate(workers) if not worker.is_alive()}
+        # By what `_has_died` looks at: for a moment more such a worker is_alive().
+        ended = wait([worker.sentinel for worker in workers], 0)
+        dead = {number for number, worker in enumerate(workers) if worker.sentinel in ended}
         tasks: dict[int, tuple[Any, ...]] = getattr(self._iterator, "_task_info", {})
         sampler = getattr(self._iterator, "_index_sampler", None)
         handed_out = sampler.handed_out if isinstance(sampler, _Recorded) else {}
