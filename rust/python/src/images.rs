@@ -271,10 +271,21 @@ pub fn read_images<'py>(
     let (store, wanted) = (store.get().store(), paths.clone());
     let take = |bytes: &mut Vec<u8>| Ok(std::mem::take(bytes));
     let images = py.detach(|| prepare::read_many(store, wanted, threads, take));
+    listed(py, &paths, images, |bytes| Ok(PyBytes::new(py, &bytes).into_any()))
+}
+
+/// What was made of each image as Python has it; an `ImageError` stands in the place of what
+/// cannot be had.
+pub fn listed<'py, T>(
+    py: Python<'py>,
+    paths: &[String],
+    images: Vec<Result<T, ImageFailure>>,
+    to_python: impl Fn(T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyList>> {
     let results = PyList::empty(py);
     for (path, image) in paths.iter().zip(images) {
         match image {
-            Ok(bytes) => results.append(PyBytes::new(py, &bytes))?,
+            Ok(made) => results.append(to_python(made)?)?,
             Err(failure) => results.append(image_error(py, path, &failure).into_value(py))?,
         }
     }

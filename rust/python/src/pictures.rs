@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use numpy::{PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -11,7 +12,7 @@ use pyo3::types::{PyBytes, PyFloat, PyList};
 use textbook_core::pictures::{measure_many, similarities, thumbnail};
 use textbook_core::similarity::{Gray, WINDOW};
 
-use crate::images::{ImageStore, image_error, jpeg_error, pixel_limit};
+use crate::images::{ImageStore, image_error, jpeg_error, listed, pixel_limit};
 
 /// A JPEG of at most `width` x `height` pixels of an encoded image.
 #[pyfunction]
@@ -41,14 +42,7 @@ pub fn measure_images<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let store = Arc::clone(store.get().store());
     let measured = py.detach(|| measure_many(&store, paths.clone(), threads));
-    let results = PyList::empty(py);
-    for (path, measured) in paths.iter().zip(measured) {
-        match measured {
-            Ok(it) => results.append((it.bytes, it.width, it.height))?,
-            Err(failure) => results.append(image_error(py, path, &failure).into_value(py))?,
-        }
-    }
-    Ok(results)
+    listed(py, &paths, measured, |it| (it.bytes, it.width, it.height).into_bound_py_any(py))
 }
 
 /// The mean SSIM of all pairs of each sample's images, or the `ImageError` why not.

@@ -7,7 +7,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::tar_header::Kind;
-use super::tar_index::{name_at, plain_name};
+use super::tar_index::{leads_out, name_at, plain_name};
 use super::tar_scan::{End, Scan};
 use super::tar_walk::Member;
 use crate::error::Result;
@@ -111,7 +111,7 @@ impl Faults {
     pub fn look_at_name(&mut self, offset: u64, name: &[u8]) {
         if name.starts_with(b"/") {
             self.tell_of(("absolute", "is an absolute name"), offset, name);
-        } else if name.split(|&byte| byte == b'/').any(|part| part == b"..") {
+        } else if leads_out(name) {
             let reason = "leads out of the folder that it would be unpacked in";
             self.tell_of(("leads_out", reason), offset, name);
         }
